@@ -1,0 +1,192 @@
+/**
+ * Settings: read from the environment and the command line's flags once, by main, validated, and
+ * handed to the rooms as plain data. Names and defaults are the contract's.
+ */
+import { isAbsolute, join, resolve } from "node:path";
+import { TOOL_GROUPS, type ToolGroup } from "./tool_definition.ts";
+
+export const LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"] as const;
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** Every file that the tools room reads or writes; absolute, all under `root`. */
+export interface Files {
+  readonly root: string;
+  /** domain → pool, read by HAProxy and by us. */
+  readonly map: string;
+  readonly servers: string;
+  /** What HAProxy reads at its own start (server-state-file). */
+  readonly serverState: string;
+  readonly lock: string;
+  readonly journal: string;
+  readonly audit: string;
+}
+
+export interface HaproxySettings {
+  /** Runtime API, TCP. */
+  readonly host: string;
+  readonly port: number;
+  /** The map's spelling in HAProxy; undefined: found by `show map`. */
+  readonly mapName?: string;
+  /** Pools are `pool_1` to `pool_COUNT`, slots `pool_N_1` to `pool_N_SLOTS`. */
+  readonly poolCount: number;
+  readonly maxSlots: number;
+}
+
+export type Access = "full" | "read";
+
+export interface FrontSettings {
+  readonly host: string;
+  readonly port: number;
+  /** CIDR blocks whose socket addresses need no token. */
+  readonly trustedNetworks: readonly string[];
+  readonly trustedAccess: Access;
+  /** Host header names; undefined: loopback names and every address of this machine. */
+  readonly allowedHosts?: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly readOnly: boolean;
+  readonly toolsets: readonly ToolGroup[];
+  readonly maxSessions: number;
+  /** Seconds. */
+  readonly sessionIdle: number;
+}
+
+export interface Settings {
+  readonly files: Files;
+  readonly haproxy: HaproxySettings;
+  readonly front: FrontSettings;
+  /** Read by main only. */
+  readonly tokenFile: string;
+  readonly confirm: "ask" | "require" | "off";
+  readonly logLevel: LogLevel;
+}
+
+/** A bad setting stops the start (exit 4) with this one line. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+  constructor(variable: string, value: string, allowed: string) {
+    super(`${variable}=${JSON.stringify(value)} is not usable: ${allowed}.`);
+  }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The variables this version reads, so that main asks the environment for these and no others. */
+export const VARIABLES = [
+  "HAPROXY_HOST",
+  "HAPROXY_MAP_FILE",
+  "HAPROXY_MAP_NAME",
+  "HAPROXY_MAX_SLOTS",
+  "HAPROXY_POOL_COUNT",
+  "HAPROXY_PORT",
+  "HAPROXY_ROOT",
+  "HAPROXY_SERVERS_FILE",
+  "HAPROXY_SERVER_STATE_FILE",
+  "LOG_LEVEL",
+  "MCP_ALLOWED_HOSTS",
+  "MCP_ALLOWED_ORIGINS",
+  "MCP_CONFIRM",
+  "MCP_HOST",
+  "MCP_MAX_SESSIONS",
+  "MCP_PORT",
+  "MCP_READ_ONLY",
+  "MCP_SESSION_IDLE",
+  "MCP_TOKEN_FILE",
+  "MCP_TOOLSETS",
+  "MCP_TRUSTED_ACCESS",
+  "MCP_TRUSTED_NETWORKS",
+] as const;
+export type Variable = typeof VARIABLES[number];
+
+/**
+ * Throws SettingsError for the first variable that is not usable.
+ *
+ * @param env the environment, flags already laid over it; an empty value counts as not set
+ */
+export function readSettings(env: Environment): Settings {
+  const text = (name: Variable, fallback: string) => env[name]?.trim() || fallback;
+  const list = (name: Variable, fallback: string) =>
+    text(name, fallback).split(",").map((item) => item.trim()).filter(Boolean);
+  const integer = (name: Variable, fallback: number, min: number, max: number) => {
+    const value = text(name, String(fallback));
+    if (!/^\d{1,9}$/.test(value) || Number(value) < min || Number(value) > max) {
+      throw new SettingsError(name, value, `a whole number from ${min} to ${max} is`);
+    }
+    return Number(value);
+  };
+  const choice = <T extends string>(name: Variable, fallback: T, allowed: readonly T[]): T => {
+    const value = text(name, fallback);
+    const found = allowed.find((word) => word.toLowerCase() === value.toLowerCase());
+    if (found === undefined) throw new SettingsError(name, value, `${allowed.join(", ")} are`);
+    return found;
+  };
+  const hostName = (name: Variable, fallback: string) => {
+    const value = text(name, fallback);
+    if (!/^[0-9A-Za-z.:_-]{1,253}$/.test(value)) {
+      throw new SettingsError(name, value, "a host name or an IP address is");
+    }
+    return value;
+  };
+
+  const root = text("HAPROXY_ROOT", "/opt/haproxy");
+  if (!isAbsolute(root)) throw new SettingsError("HAPROXY_ROOT", root, "an absolute path is");
+  const base = resolve(root);
+  const inRoot = (name: Variable, fallback: string) => {
+    const path = resolve(base, text(name, join(base, fallback)));
+    if (!path.startsWith(`${base}/`)) {
+      throw new SettingsError(name, path, `a file under HAPROXY_ROOT (${base}) is`);
+    }
+    return path;
+  };
+
+  const trustedNetworks = list("MCP_TRUSTED_NETWORKS", "100.64.0.0/10").filter((n) => n !== "none");
+  for (const network of trustedNetworks) {
+    if (!/^[0-9A-Fa-f.:]+\/\d{1,3}$/.test(network)) {
+      throw new SettingsError("MCP_TRUSTED_NETWORKS", network, "CIDR blocks or none are");
+    }
+  }
+  const toolsets = list("MCP_TOOLSETS", "all");
+  for (const group of toolsets) {
+    if (group !== "all" && !TOOL_GROUPS.includes(group as ToolGroup)) {
+      throw new SettingsError("MCP_TOOLSETS", group, `all, ${TOOL_GROUPS.join(", ")} are`);
+    }
+  }
+  const mapName = text("HAPROXY_MAP_NAME", "");
+  if (mapName && !/^[!-~]{1,1024}$/.test(mapName)) {
+    throw new SettingsError("HAPROXY_MAP_NAME", mapName, "a path without blanks is");
+  }
+  const allowedHosts = list("MCP_ALLOWED_HOSTS", "");
+
+  return {
+    files: {
+      root: base,
+      map: inRoot("HAPROXY_MAP_FILE", "conf/domains.map"),
+      servers: inRoot("HAPROXY_SERVERS_FILE", "conf/servers.json"),
+      serverState: inRoot("HAPROXY_SERVER_STATE_FILE", "conf/servers.state"),
+      lock: join(base, "data/lock"),
+      journal: join(base, "data/journal/changes.jsonl"),
+      audit: join(base, "data/audit.jsonl"),
+    },
+    haproxy: {
+      host: hostName("HAPROXY_HOST", "localhost"),
+      port: integer("HAPROXY_PORT", 9999, 1, 65535),
+      ...(mapName && { mapName }),
+      poolCount: integer("HAPROXY_POOL_COUNT", 100, 1, 100_000),
+      maxSlots: integer("HAPROXY_MAX_SLOTS", 10, 1, 1_000),
+    },
+    front: {
+      host: hostName("MCP_HOST", "0.0.0.0"),
+      port: integer("MCP_PORT", 8000, 0, 65535),
+      trustedNetworks,
+      trustedAccess: choice("MCP_TRUSTED_ACCESS", "full", ["full", "read"]),
+      ...(allowedHosts.length && { allowedHosts }),
+      allowedOrigins: list("MCP_ALLOWED_ORIGINS", ""),
+      readOnly: choice("MCP_READ_ONLY", "false", ["false", "true"]) === "true",
+      toolsets: toolsets.includes("all") ? TOOL_GROUPS : toolsets as ToolGroup[],
+      maxSessions: integer("MCP_MAX_SESSIONS", 1000, 1, 100_000),
+      sessionIdle: integer("MCP_SESSION_IDLE", 1800, 1, 86_400),
+    },
+    tokenFile: resolve(base, text("MCP_TOKEN_FILE", join(base, "conf/mcp-token.env"))),
+    confirm: choice("MCP_CONFIRM", "ask", ["ask", "require", "off"]),
+    logLevel: choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+  };
+}
