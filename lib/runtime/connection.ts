@@ -1,0 +1,174 @@
+/**
+ * Conversations with the Runtime API. Each has a fresh connection, since a lasting one would stay with the old worker
+ * after a reload; commands are pipelined, one a line.
+ */
+import { AgentError } from "../errors.ts";
+import type { Command } from "./encode.ts";
+import { type FrameReader, frameReader } from "./frames.ts";
+import { readReply, type Reply } from "./replies.ts";
+
+export interface RuntimeAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One connection: `exchange` may be called several times, one after the other. */
+export interface Conversation {
+  /** Sends all commands at once and answers their replies, in order. */
+  exchange(commands: readonly Command[]): Promise<Reply[]>;
+}
+
+export interface ConverseOptions {
+  readonly signal?: AbortSignal;
+  /** For the whole conversation, connecting included. */
+  readonly deadlineMs?: number;
+}
+
+export interface RuntimeClient {
+  readonly address: RuntimeAddress;
+  /** Throws HAPROXY_UNREACHABLE where HAProxy can't be reached, falls silent, or is no HAProxy. */
+  converse<T>(
+    talk: (conversation: Conversation) => Promise<T>,
+    options?: ConverseOptions,
+  ): Promise<T>;
+}
+
+/** `stats maxconn` is 10 by default, and the eleventh connection just hangs. */
+const MAX_CONVERSATIONS = 4;
+export const DEFAULT_DEADLINE_MS = 5_000;
+
+export function runtimeClient(address: RuntimeAddress): RuntimeClient {
+  let open = 0;
+  const waiting: (() => void)[] = [];
+  const place = `${address.host}:${address.port}`;
+
+  async function enter(): Promise<void> {
+    if (open < MAX_CONVERSATIONS) return void open++;
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  }
+  /** The place of a conversation that ends goes straight to the next in the queue. */
+  function leave(): void {
+    const next = waiting.shift();
+    if (next) next();
+    else open--;
+  }
+
+  function unreachable(why: string, hint: string, cause?: unknown): AgentError {
+    return new AgentError("HAPROXY_UNREACHABLE", `HAProxy's Runtime API at ${place} ${why}.`, {
+      hint,
+      details: { address: place },
+      cause,
+    });
+  }
+
+  async function connect(signal: AbortSignal): Promise<Deno.TcpConn> {
+    try {
+      const connection = await Deno.connect({ hostname: address.host, port: address.port, signal });
+      connection.setNoDelay(true);
+      return connection;
+    } catch (cause) {
+      throw signal.aborted ? signal.reason : unreachable(
+        `can't be reached (${cause instanceof Error ? cause.message : cause})`,
+        "Start HAProxy, or correct HAPROXY_HOST and HAPROXY_PORT.",
+        cause,
+      );
+    }
+  }
+
+  return {
+    address,
+    async converse(talk, { signal, deadlineMs = DEFAULT_DEADLINE_MS } = {}) {
+      await enter();
+      const ended = new AbortController();
+      const silent = unreachable(
+        `did not answer within ${deadlineMs / 1000} s`,
+        "HAProxy may be stopped or hung, or all connections of stats maxconn are taken.",
+      );
+      const timer = setTimeout(() => ended.abort(silent), deadlineMs);
+      const onAbort = () => ended.abort(signal?.reason);
+      signal?.addEventListener("abort", onAbort);
+      let connection: Deno.TcpConn | undefined;
+      const hangUp = () => {
+        try {
+          connection?.close();
+        } catch {
+          // Closed by an earlier hang-up.
+        }
+      };
+      try {
+        signal?.throwIfAborted();
+        connection = await connect(ended.signal);
+        ended.signal.addEventListener("abort", hangUp);
+        return await talk(conversation(connection));
+      } catch (cause) {
+        if (ended.signal.aborted) throw ended.signal.reason;
+        if (cause instanceof AgentError) throw cause;
+        if (cause instanceof SyntaxError) {
+          throw unreachable(
+            `is not HAProxy: ${cause.message}`,
+            "Let HAPROXY_HOST and HAPROXY_PORT name HAProxy's stats socket.",
+            cause,
+          );
+        }
+        const message = cause instanceof Error ? cause.message : String(cause);
+        throw unreachable(`broke off (${message})`, "HAProxy may be restarting: try again.", cause);
+      } finally {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+        ended.signal.removeEventListener("abort", hangUp);
+        hangUp();
+        leave();
+      }
+    },
+  };
+}
+
+function conversation(connection: Deno.TcpConn): Conversation {
+  const reader = frameReader();
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(64 * 1024);
+  let greeted = false;
+
+  return {
+    async exchange(commands) {
+      if (commands.length === 0) return [];
+      // A failing severity-output would show: its reply is counted with the others.
+      const greeting = greeted ? "" : "prompt i\nset severity-output number\n";
+      const skip = greeted ? 0 : 2;
+      greeted = true;
+      const lines = commands.map((command) => command.line).join("\n");
+      // Written and read at once: HAProxy stops reading while nobody takes its replies.
+      const [frames] = await Promise.all([
+        readFrames(connection, reader, decoder, buffer, skip + commands.length),
+        write(connection, new TextEncoder().encode(`${greeting}${lines}\n`)),
+      ]);
+      return commands.map((command, i) => readReply(command, frames[skip + i]));
+    },
+  };
+}
+
+async function write(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += await connection.write(bytes.subarray(written));
+  }
+}
+
+async function readFrames(
+  connection: Deno.TcpConn,
+  reader: FrameReader,
+  decoder: TextDecoder,
+  buffer: Uint8Array,
+  count: number,
+): Promise<string[]> {
+  const frames: string[] = [];
+  for (;;) {
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) frames.push(frame);
+    if (frames.length >= count) return frames;
+    const length = await connection.read(buffer);
+    if (length === null) {
+      const rest = reader.rest().trim().slice(0, 200);
+      throw new Error(`it closed the connection${rest ? ` after "${rest}"` : ""}`);
+    }
+    reader.push(decoder.decode(buffer.subarray(0, length), { stream: true }));
+  }
+}

@@ -1,0 +1,113 @@
+/** What the show commands answer, as data. Columns are found by their header's names, since versions add some. */
+import { canonicalIp } from "../names/address.ts";
+import type { ServerState } from "../names/server.ts";
+
+export interface RuntimeMap {
+  readonly id: number;
+  /** The file's path as HAProxy spells it; empty where the map has none. */
+  readonly file: string;
+}
+
+/** `show map`: `0 (/path/of.map) pattern loaded from file …` a line. */
+export function parseMaps(text: string): RuntimeMap[] {
+  return lines(text).flatMap((line) => {
+    const match = /^(\d+) \(([^)]*)\)/.exec(line);
+    return match ? [{ id: Number(match[1]), file: match[2] }] : [];
+  });
+}
+
+/** `show map M`: `0x55… key value` a line. Entries in their order, duplicates included. */
+export function parseMap(text: string): [key: string, value: string][] {
+  return lines(text).flatMap((line): [string, string][] => {
+    const match = /^0x[0-9a-f]+ (\S+) (.*)$/.exec(line);
+    return match ? [[match[1], match[2]]] : [];
+  });
+}
+
+/** `get map M key`: the value, or undefined where the key isn't found. */
+export function parseGetMap(text: string): string | undefined {
+  return /\bfound=yes\b.*\bvalue="([^"]*)"/.exec(text)?.[1];
+}
+
+/** A server as HAProxy runs it. */
+export interface RunningServer {
+  readonly backend: string;
+  readonly server: string;
+  /** Canonical. */
+  readonly ip: string;
+  readonly port: number;
+  readonly state: ServerState;
+  readonly weight: number;
+  /** The checks' verdict: false is DOWN. Meaningless in maint. */
+  readonly up: boolean;
+}
+
+/** srv_admin_state, a bit mask (management.txt, "show servers state"): forced maintenance and forced drain. */
+const FORCED_MAINT = 0x01;
+const FORCED_DRAIN = 0x08;
+/** srv_op_state 0 is SRV_ST_STOPPED. */
+const STOPPED = "0";
+
+/** `show servers state [backend]`. */
+export function parseServersState(text: string): RunningServer[] {
+  const [, header = "", ...rows] = lines(text);
+  const columns = header.replace(/^# /, "").split(" ");
+  const at = (name: string) => {
+    const index = columns.indexOf(name);
+    if (index < 0) throw new SyntaxError(`show servers state has no column ${name}`);
+    return index;
+  };
+  const backend = at("be_name"),
+    server = at("srv_name"),
+    ip = at("srv_addr"),
+    port = at("srv_port");
+  const admin = at("srv_admin_state"), op = at("srv_op_state"), weight = at("srv_uweight");
+  return rows.map((row) => {
+    const cells = row.split(" ");
+    const bits = Number(cells[admin]);
+    return {
+      backend: cells[backend],
+      server: cells[server],
+      ip: canonicalIp(cells[ip]) ?? cells[ip],
+      port: Number(cells[port]),
+      state: bits & FORCED_MAINT ? "maint" : bits & FORCED_DRAIN ? "drain" : "ready",
+      weight: Number(cells[weight]),
+      up: cells[op] !== STOPPED,
+    };
+  });
+}
+
+/** One row of `show stat`: every column as text, by its name. */
+export type StatRow = Readonly<Record<string, string>>;
+
+/** `show stat`: CSV whose cells hold commas only in quotes. */
+export function parseStat(text: string): StatRow[] {
+  const [header = "", ...rows] = lines(text);
+  const columns = header.replace(/^# /, "").split(",");
+  return rows.map((row) => {
+    const cells = splitCsv(row);
+    return Object.fromEntries(columns.map((name, i) => [name, cells[i] ?? ""]));
+  });
+}
+
+function splitCsv(row: string): string[] {
+  if (!row.includes('"')) return row.split(",");
+  return [...row.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)]
+    .map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain);
+}
+
+/** `show info`: `Key: value` a line. */
+export function parseInfo(text: string): Record<string, string> {
+  return Object.fromEntries(
+    lines(text).map((line) => {
+      const colon = line.indexOf(": ");
+      return colon < 0
+        ? [line.replace(/:$/, ""), ""]
+        : [line.slice(0, colon), line.slice(colon + 2)];
+    }),
+  );
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}

@@ -1,0 +1,42 @@
+/** Success or failure: how a reply is read, given the command that it answers. */
+import { AgentError } from "../errors.ts";
+import type { Command } from "./encode.ts";
+
+export type Reply =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly message: string };
+
+/** Told by their text: their severity is that of information, or none. */
+const ERRORS = /^(Unknown command|The command line is too big|Permission denied)/;
+const ADDRESS_SET = /^(IP changed|port changed|nothing changed|no need to change)/;
+
+/**
+ * Reads one reply of a connection with `set severity-output number`. A prefix `[0]` to `[3]` is an error (emergency to
+ * error); other errors and the successes of each kind of command are told by their text.
+ */
+export function readReply(command: Command, raw: string): Reply {
+  const [, level, text] = /^(?:\[(\d)\]: )?([^]*)$/.exec(raw)!;
+  const failed = (level !== undefined && Number(level) <= 3) || ERRORS.test(text) ||
+    (command.expects === "silence" && text !== "") ||
+    (command.expects === "address" && !ADDRESS_SET.test(text));
+  return failed ? { ok: false, message: text.trim() } : { ok: true, text };
+}
+
+/** The error for a command that HAProxy refused. */
+export function rejected(command: Command, message: string): AgentError {
+  const sentence = message.split("\n")[0].slice(0, 500).replace(/\.$/, "");
+  return new AgentError("HAPROXY_REJECTED", `HAProxy refused "${command.line}": ${sentence}.`, {
+    hint: /^(No such|Can't find) (backend|server)/.test(message)
+      ? "Its configuration lacks this pool or slot: let haproxy.cfg and HAPROXY_POOL_COUNT, HAPROXY_MAX_SLOTS agree."
+      : "Nothing was changed. Look at haproxy.cfg and at HAProxy's log.",
+    details: { command: command.line, reply: message.slice(0, 2_000) },
+  });
+}
+
+/** The texts of the replies. Throws HAPROXY_REJECTED for the first failed one. */
+export function texts(commands: readonly Command[], replies: readonly Reply[]): string[] {
+  return replies.map((reply, i) => {
+    if (!reply.ok) throw rejected(commands[i], reply.message);
+    return reply.text;
+  });
+}

@@ -1,0 +1,141 @@
+/** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
+import { dirname } from "node:path";
+import { AgentError } from "../errors.ts";
+import { guard } from "./guard.ts";
+
+/** What tells whether a file was written since: a replaced file has another inode or time. */
+export type Signature = string;
+
+export interface StagedFile {
+  /** Puts the new text in place (rename). Durable only after `syncFolders`. */
+  commit(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+export interface RootFiles {
+  readonly root: string;
+  /** The text, or undefined where there is no such file. */
+  read(path: string): Promise<string | undefined>;
+  /** Writes and fsyncs the new text beside the file; the mode of an existing file is kept. */
+  stage(path: string, text: string, mode?: number): Promise<StagedFile>;
+  /** stage + commit + fsync of the folder. */
+  replace(path: string, text: string, mode?: number): Promise<void>;
+  /** fsyncs the folders of these files, so that their renames last. */
+  syncFolders(paths: readonly string[]): Promise<void>;
+  /** Opens a file for reading and appending, made with mode 0600 if missing. */
+  openAppend(path: string): Promise<Deno.FsFile>;
+  /** Opens the lock's file for reading and writing, made with mode 0600 if missing. */
+  openLock(path: string): Promise<Deno.FsFile>;
+  /** Synchronous, as it is asked for on every call and answers from the inode cache. */
+  signature(path: string): Signature;
+  makeFolder(path: string): Promise<void>;
+}
+
+/** Opens the root. `root` must exist; links in its own path are resolved once, here. */
+export async function openRoot(root: string): Promise<RootFiles> {
+  const real = await Deno.realPath(root);
+
+  async function guarded<T>(what: string, path: string, act: () => Promise<T>): Promise<T> {
+    try {
+      await guard(real, path);
+      return await act();
+    } catch (cause) {
+      throw ioError(what, path, cause);
+    }
+  }
+
+  const files: RootFiles = {
+    root: real,
+    read: (path) =>
+      guarded("read", path, () =>
+        Deno.readTextFile(path).catch((cause) => {
+          if (cause instanceof Deno.errors.NotFound) return undefined;
+          throw cause;
+        })),
+    stage: (path, text, mode = 0o644) =>
+      guarded("write", path, async () => {
+        const old = await Deno.stat(path).catch(() => undefined);
+        if (old && !old.isFile) throw new Error("it is not a file");
+        const temp = `${path}.${crypto.randomUUID()}.tmp`;
+        try {
+          using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
+          await writeAll(file, new TextEncoder().encode(text));
+          // The umask must not decide whether HAProxy can read the file.
+          await Deno.chmod(temp, old?.mode ? old.mode & 0o777 : mode);
+          await keepOwner(temp, old);
+          await file.sync();
+        } catch (cause) {
+          await Deno.remove(temp).catch(() => {});
+          throw cause;
+        }
+        return {
+          commit: () => guarded("write", path, () => Deno.rename(temp, path)),
+          discard: () => Deno.remove(temp).catch(() => {}),
+        };
+      }),
+    async replace(path, text, mode) {
+      const staged = await files.stage(path, text, mode);
+      await staged.commit().catch(async (cause) => {
+        await staged.discard();
+        throw cause;
+      });
+      await files.syncFolders([path]);
+    },
+    async syncFolders(paths) {
+      for (const folder of new Set(paths.map(dirname))) {
+        await guarded("sync", folder, async () => {
+          using handle = await Deno.open(folder);
+          await handle.sync();
+        });
+      }
+    },
+    openAppend: (path) =>
+      guarded(
+        "open",
+        path,
+        () => Deno.open(path, { read: true, append: true, create: true, mode: 0o600 }),
+      ),
+    openLock: (path) =>
+      guarded(
+        "open",
+        path,
+        () => Deno.open(path, { read: true, write: true, create: true, mode: 0o600 }),
+      ),
+    signature(path) {
+      try {
+        const { ino, size, mtime } = Deno.statSync(path);
+        return `${ino}:${size}:${mtime?.getTime()}`;
+      } catch (cause) {
+        if (cause instanceof Deno.errors.NotFound) return "missing";
+        throw ioError("read", path, cause);
+      }
+    },
+    makeFolder: (path) =>
+      guarded("make", path, () => Deno.mkdir(path, { recursive: true, mode: 0o750 })),
+  };
+  return files;
+}
+
+/** Writes all bytes: a single write may be cut short, by a full disk among others. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += await file.write(bytes.subarray(written));
+  }
+}
+
+/** A file that belongs to a person or a group keeps its owner where we may give it away; else it becomes ours. */
+async function keepOwner(temp: string, old: Deno.FileInfo | undefined): Promise<void> {
+  if (!old) return;
+  const mine = await Deno.stat(temp);
+  if (mine.uid === old.uid && mine.gid === old.gid) return;
+  await Deno.chown(temp, old.uid, old.gid).catch(() => {});
+}
+
+function ioError(what: string, path: string, cause: unknown): AgentError {
+  if (cause instanceof AgentError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new AgentError("STATE_IO", `Could not ${what} ${path}: ${message}.`, {
+    hint: "Nothing was changed. Look at the disk's free space and the file's owner and mode.",
+    cause,
+  });
+}

@@ -1,0 +1,47 @@
+/**
+ * The path guard. Deno's permissions keep the tools room under HAPROXY_ROOT, but follow a symlink that
+ * somebody else put there; so every path is resolved here first, and links are refused.
+ */
+import { dirname, join } from "node:path";
+import { AgentError } from "../errors.ts";
+
+/**
+ * Throws STATE_IO unless `path`, whose folder must exist, lies under `root` with no symlink leading out,
+ * and is itself no symlink. `root` is real (no links in it).
+ */
+export async function guard(root: string, path: string): Promise<void> {
+  const folder = dirname(path);
+  const real = await Deno.realPath(folder);
+  if (real !== root && !real.startsWith(`${root}/`)) {
+    throw outside(path, `its folder is ${real}`, root);
+  }
+  const target = await Deno.lstat(path).catch(ignoreMissing);
+  if (target?.isSymlink) throw outside(path, "it is a symlink", root);
+}
+
+function outside(path: string, why: string, root: string): AgentError {
+  return new AgentError("STATE_IO", `${path} is not used: ${why}.`, {
+    hint: `Put a plain file under ${root} in its place.`,
+  });
+}
+
+function ignoreMissing(cause: unknown): undefined {
+  if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+}
+
+/** Symlinks below `root` that lead out of it, or nowhere; at most `limit` of them. Folders are walked, links are not. */
+export async function findEscapes(root: string, limit = 10): Promise<string[]> {
+  const found: string[] = [];
+  const folders = [root];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for await (const entry of Deno.readDir(folder)) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory) folders.push(path);
+      if (!entry.isSymlink) continue;
+      const real = await Deno.realPath(path).catch(() => "");
+      if (real !== root && !real.startsWith(`${root}/`)) found.push(path);
+      if (found.length >= limit) return found;
+    }
+  }
+  return found;
+}
