@@ -1,7 +1,10 @@
 /** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { AgentError } from "../errors.ts";
 import { guard } from "./guard.ts";
+
+const STAGED = ".tmp";
+const LEFT_BEHIND = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
 /** What tells whether a file was written since: a replaced file has another inode or time. */
 export type Signature = string;
@@ -29,6 +32,8 @@ export interface RootFiles {
   /** Synchronous, as it is asked for on every call and answers from the inode cache. */
   signature(path: string): Signature;
   makeFolder(path: string): Promise<void>;
+  /** Removes what a crash left of staged files. Under the lock only: another process may be about to commit its own. */
+  removeStaged(folder: string): Promise<void>;
 }
 
 /** Opens the root. `root` must exist; links in its own path are resolved once, here. */
@@ -56,7 +61,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
       guarded("write", path, async () => {
         const old = await Deno.stat(path).catch(() => undefined);
         if (old && !old.isFile) throw new Error("it is not a file");
-        const temp = `${path}.${crypto.randomUUID()}.tmp`;
+        const temp = `${path}.${crypto.randomUUID()}${STAGED}`;
         try {
           using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
           await writeAll(file, new TextEncoder().encode(text));
@@ -112,6 +117,12 @@ export async function openRoot(root: string): Promise<RootFiles> {
     },
     makeFolder: (path) =>
       guarded("make", path, () => Deno.mkdir(path, { recursive: true, mode: 0o750 })),
+    removeStaged: (folder) =>
+      guarded("read", folder, async () => {
+        for await (const { name, isFile } of Deno.readDir(folder)) {
+          if (isFile && LEFT_BEHIND.test(name)) await Deno.remove(join(folder, name));
+        }
+      }),
   };
   return files;
 }
@@ -134,8 +145,10 @@ async function keepOwner(temp: string, old: Deno.FileInfo | undefined): Promise<
 function ioError(what: string, path: string, cause: unknown): AgentError {
   if (cause instanceof AgentError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
-  return new AgentError("STATE_IO", `Could not ${what} ${path}: ${message}.`, {
-    hint: "Nothing was changed. Look at the disk's free space and the file's owner and mode.",
+  return new AgentError("STATE_IO", `Could not ${what} ${path}: ${message.replace(/\.$/, "")}.`, {
+    hint: cause instanceof Deno.errors.NotFound
+      ? "Make the folders with haproxy-mcp init, or correct HAPROXY_ROOT."
+      : "Nothing was changed. Look at the disk's free space and the file's owner and mode.",
     cause,
   });
 }

@@ -1,0 +1,136 @@
+/**
+ * The journal: every change is written here and fsynced before HAProxy hears of it. An entry without a mark belongs to a
+ * change that was cut off, and is carried out by whoever holds the lock next; the checkpoint empties the file.
+ */
+import { AgentError } from "../errors.ts";
+import { type RootFiles, type Signature, writeAll } from "../sandbox/files.ts";
+import type { Change } from "./model.ts";
+
+export interface JournalEntry {
+  readonly seq: number;
+  readonly tool: string;
+  readonly changes: readonly Change[];
+}
+
+/** `done` says HAProxy has the change, `undone` that it was taken back; `seqs` are entries' numbers. */
+export type JournalRecord =
+  | (JournalEntry & { readonly t: "change" })
+  | { readonly t: "done" | "undone"; readonly seqs: readonly number[] };
+
+export interface JournalContent {
+  /** In their order, without the undone ones. */
+  readonly entries: readonly JournalEntry[];
+  /** The numbers of the entries that bear no mark. */
+  readonly open: readonly number[];
+  readonly lastSeq: number;
+  /** What stands before a torn end, in bytes: that end was never fsynced, so nobody acted on it. */
+  readonly length: number;
+}
+
+/** Throws STATE_CORRUPT where a broken line is followed by a whole one: no crash does that. */
+export function parseJournal(text: string, path: string): JournalContent {
+  const records: JournalRecord[] = [];
+  let length = 0;
+  let torn: number | undefined;
+  text.split("\n").slice(0, -1).forEach((line, i) => {
+    const record = parseRecord(line);
+    if (!record) {
+      torn ??= i + 1;
+    } else if (torn !== undefined) {
+      throw new AgentError("STATE_CORRUPT", `${path}, line ${torn} is not a journal record.`, {
+        hint:
+          "Put back a good copy, or move the file away: changes since the last checkpoint are lost then.",
+      });
+    } else {
+      records.push(record);
+      length += new TextEncoder().encode(line).length + 1;
+    }
+  });
+
+  const marked = new Map<number, "done" | "undone">();
+  for (const record of records) {
+    if (record.t !== "change") { for (const seq of record.seqs) marked.set(seq, record.t); }
+  }
+  const entries = records.flatMap((record) =>
+    record.t === "change" && marked.get(record.seq) !== "undone" ? [record] : []
+  );
+  return {
+    entries,
+    open: entries.map((entry) => entry.seq).filter((seq) => !marked.has(seq)),
+    lastSeq: Math.max(0, ...entries.map((entry) => entry.seq), ...marked.keys()),
+    length,
+  };
+}
+
+function parseRecord(line: string): JournalRecord | undefined {
+  try {
+    const record = JSON.parse(line) as JournalRecord;
+    const whole = record.t === "change"
+      ? Array.isArray(record.changes)
+      : Array.isArray(record.seqs);
+    return whole ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface Journal {
+  readonly signature: () => Signature;
+  read(): Promise<JournalContent>;
+  /** Appends whole records, fsynced if `sync`. After a failure the file is as it was. Throws STATE_IO. */
+  append(records: readonly JournalRecord[], sync: boolean): Promise<void>;
+  /** Cuts off a torn end. */
+  trim(length: number): Promise<void>;
+  /** Everything in it stands in the files. */
+  clear(): Promise<void>;
+  close(): void;
+}
+
+export function openJournal(files: RootFiles, path: string): Journal {
+  let file: Deno.FsFile | undefined;
+
+  async function opened(): Promise<Deno.FsFile> {
+    if (file) {
+      const [ours, named] = await Promise.all([
+        file.stat(),
+        Deno.stat(path).catch(() => undefined),
+      ]);
+      if (ours.ino === named?.ino) return file;
+      file.close();
+      file = undefined;
+    }
+    return file = await files.openAppend(path);
+  }
+
+  return {
+    signature: () => files.signature(path),
+    read: async () => parseJournal(await files.read(path) ?? "", path),
+    async append(records, sync) {
+      const handle = await opened();
+      const { size } = await handle.stat();
+      const text = records.map((record) => `${JSON.stringify(record)}\n`).join("");
+      try {
+        await writeAll(handle, new TextEncoder().encode(text));
+        if (sync) await handle.syncData();
+      } catch (cause) {
+        await handle.truncate(size).catch(() => {});
+        const message = cause instanceof Error ? cause.message : String(cause);
+        throw new AgentError("STATE_IO", `Could not write ${path}: ${message}.`, {
+          hint: "Nothing was changed. Look at the disk's free space.",
+          cause,
+        });
+      }
+    },
+    async trim(length) {
+      const handle = await opened();
+      if ((await handle.stat()).size > length) await handle.truncate(length);
+    },
+    async clear() {
+      await (await opened()).truncate(0);
+    },
+    close() {
+      file?.close();
+      file = undefined;
+    },
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The file lock: whoever holds it may write, in every process and every room. It is also the fence against a terminated
+ * worker, which may go on writing for seconds: its successor takes the lock first.
+ */
+import { AgentError } from "../errors.ts";
+import type { RootFiles } from "../sandbox/files.ts";
+
+/** Whose lock it is: the process, and which of its tools rooms, counted from 1. */
+export interface Holder {
+  readonly pid: number;
+  readonly room: number;
+}
+
+export interface Lock {
+  /**
+   * Runs `act` under the lock. One waits at a time, the others queue here: each waiting flock(2) takes a thread of Deno's
+   * pool, and a few dozen would stop all file I/O. Throws TIMEOUT after `waitMs` in front of the queue.
+   */
+  hold<T>(act: () => Promise<T>): Promise<T>;
+  close(): void;
+}
+
+/** The holder's name in the file, padded so that a longer one is overwritten whole. */
+const NAME_LENGTH = 64;
+
+export function fileLock(files: RootFiles, path: string, me: Holder, waitMs: number): Lock {
+  let turn: Promise<unknown> = Promise.resolve();
+  let file: Deno.FsFile | undefined;
+  // lock() can't be taken back, so a wait that timed out goes on, and the next caller continues it.
+  let pending: Promise<void> | undefined;
+
+  async function acquire(): Promise<Deno.FsFile> {
+    for (;;) {
+      file ??= await files.openLock(path);
+      pending ??= file.lock(true);
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<"late">((resolve) =>
+        timer = setTimeout(() => resolve("late"), waitMs)
+      );
+      const outcome = await Promise.race([pending, late]).finally(() => clearTimeout(timer));
+      if (outcome === "late") throw await timeout(files, path, me, waitMs);
+      pending = undefined;
+      // Another file under this name would be another lock.
+      const [held, named] = await Promise.all([
+        file.stat(),
+        Deno.stat(path).catch(() => undefined),
+      ]);
+      if (held.ino === named?.ino) return file;
+      file.close();
+      file = undefined;
+    }
+  }
+
+  async function locked<T>(act: () => Promise<T>): Promise<T> {
+    const held = await acquire();
+    try {
+      held.seekSync(0, Deno.SeekMode.Start);
+      held.writeSync(new TextEncoder().encode(`${JSON.stringify(me).padEnd(NAME_LENGTH)}\n`));
+      return await act();
+    } finally {
+      await held.unlock();
+    }
+  }
+
+  return {
+    hold<T>(act: () => Promise<T>): Promise<T> {
+      const mine = turn.then(() => locked(act));
+      turn = mine.catch(() => {});
+      return mine;
+    },
+    close() {
+      if (!pending) file?.close();
+      file = undefined;
+    },
+  };
+}
+
+async function timeout(
+  files: RootFiles,
+  path: string,
+  me: Holder,
+  waitMs: number,
+): Promise<AgentError> {
+  const holder = parseHolder(await files.read(path).catch(() => undefined));
+  // A terminated worker of this process that spins on: only the end of the process ends it.
+  const predecessor = holder?.pid === me.pid && holder.room !== me.room;
+  return new AgentError(
+    "TIMEOUT",
+    `${path} was held for ${waitMs / 1000} s${holder ? ` by process ${holder.pid}` : ""}.`,
+    {
+      hint: "Another haproxy-mcp works on the same files. Nothing was changed: try again.",
+      details: { holder, predecessor },
+    },
+  );
+}
+
+function parseHolder(text: string | undefined): Holder | undefined {
+  try {
+    const { pid, room } = JSON.parse(text ?? "");
+    return Number.isInteger(pid) && Number.isInteger(room) ? { pid, room } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * The store: the desired state in memory, as files plus journal hold it on disk. Other processes and people write the
+ * same files, so every use begins with a look whether they did.
+ */
+import type { Files } from "../config.ts";
+import type { PoolShape } from "../names/server.ts";
+import type { RootFiles, Signature } from "../sandbox/files.ts";
+import { AgentError } from "../errors.ts";
+import { type JournalEntry, type JournalRecord, openJournal } from "./journal.ts";
+import { type MapFile, parseMapFile } from "./map_file.ts";
+import {
+  type Change,
+  changesNothing,
+  currentValue,
+  type Desired,
+  type DesiredState,
+  desiredState,
+  inverse,
+  sameServer,
+  type Server,
+} from "./model.ts";
+import { parseServersFile, renderServersFile } from "./servers_file.ts";
+import { renderServerStateFile } from "./server_state_file.ts";
+
+/** Files written beside the old ones, one rename away from being the state. */
+export interface PreparedCheckpoint {
+  commit(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+export interface Store {
+  readonly desired: Desired;
+  /** Brings memory up to date without the lock, for reading: changes that are still under way are left out. */
+  refreshForReading(): Promise<void>;
+  /** Brings memory up to date under the lock. Answers the entries that were cut off: memory holds them, HAProxy may not. */
+  refresh(): Promise<readonly JournalEntry[]>;
+  /** Applies changes in memory; the answer takes them back, later ones first where there were several. */
+  apply(changes: readonly Change[]): () => void;
+  /** Appends one entry for each list of changes, in one write, fsynced. Answers their numbers. */
+  record(
+    entries: readonly { readonly tool: string; readonly changes: readonly Change[] }[],
+  ): Promise<number[]>;
+  mark(mark: "done" | "undone", seqs: readonly number[]): Promise<void>;
+  /** True when the files lack something that memory and journal hold. */
+  readonly dirty: boolean;
+  /** Under the lock, after `refresh`. */
+  prepareCheckpoint(): Promise<PreparedCheckpoint>;
+  close(): void;
+}
+
+export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Store {
+  const journal = openJournal(files, paths.journal);
+  let state: DesiredState = desiredState();
+  let mapFile: MapFile = parseMapFile("", paths.map);
+  let open: readonly JournalEntry[] = [];
+  let lastSeq = 0;
+  let journalLength = 0;
+  const dirty = { map: false, servers: false };
+
+  // Looked at one by one: after a write of our own only that file's signature is taken as seen, so an edit of another
+  // file in the same moment is still noticed.
+  const signatures = {
+    map: () => files.signature(paths.map),
+    servers: () => files.signature(paths.servers),
+    journal: journal.signature,
+  };
+  type Watched = keyof typeof signatures;
+  const watched = Object.keys(signatures) as Watched[];
+  const seen: Partial<Record<Watched, Signature>> = {};
+  const see = (...names: Watched[]) => names.forEach((name) => seen[name] = signatures[name]());
+  const changed = (...names: Watched[]) => names.some((name) => seen[name] !== signatures[name]());
+
+  function applyOne(change: Change): void {
+    state.apply(change);
+    if (change.kind === "map") {
+      mapFile.set(change.key, change.after);
+      dirty.map = true;
+    } else {
+      dirty.servers = true;
+    }
+  }
+
+  /** The journal is read first: an entry that is gone by then stands in the files that are read next. */
+  async function load(withOpen: boolean): Promise<void> {
+    const content = await journal.read();
+    const mapText = await files.read(paths.map) ?? "";
+    const serversText = await files.read(paths.servers) ?? "{}";
+    const nextMap = parseMapFile(mapText, paths.map);
+    const backends = new Map(nextMap.entries());
+    const servers = parseServersFile(serversText, paths.servers, shape, (key) => backends.get(key));
+    mapFile = nextMap;
+    state = desiredState(backends, servers);
+    lastSeq = content.lastSeq;
+    journalLength = content.length;
+    dirty.map = false;
+    dirty.servers = renderServersFile(servers) !== serversText ||
+      renderServerStateFile(servers) !== await files.read(paths.serverState);
+    open = content.entries.filter(({ seq }) => content.open.includes(seq));
+    for (const entry of content.entries) {
+      if (withOpen || !open.includes(entry)) entry.changes.forEach(replay);
+    }
+  }
+
+  /** A value that is neither what the entry found nor what it wrote was edited by a person since: it stays. */
+  function replay(change: Change): void {
+    const current = currentValue(state, change);
+    const same = change.kind === "map"
+      ? current === change.before
+      : sameServer(current as Server | null, change.before);
+    if (same && !changesNothing(change)) applyOne(change);
+  }
+
+  async function loadWhole(withOpen: boolean): Promise<void> {
+    for (let tries = 0; tries < 20; tries++) {
+      see(...watched);
+      await load(withOpen);
+      if (!changed(...watched)) return;
+    }
+    throw new AgentError("STATE_IO", `The files under ${files.root} change all the time.`, {
+      hint: "Find out what else writes domains.map and servers.json.",
+    });
+  }
+
+  const store: Store = {
+    get desired() {
+      return state;
+    },
+    get dirty() {
+      return dirty.map || dirty.servers;
+    },
+    async refreshForReading() {
+      if (changed(...watched)) await loadWhole(false);
+    },
+    async refresh() {
+      if (changed(...watched) || open.length > 0) {
+        await loadWhole(true);
+        await journal.trim(journalLength);
+        see("journal");
+      }
+      const cutOff = open;
+      open = [];
+      return cutOff;
+    },
+    apply(changes) {
+      const before = { ...dirty };
+      changes.forEach(applyOne);
+      return () => {
+        changes.toReversed().map(inverse).forEach(applyOne);
+        Object.assign(dirty, before);
+      };
+    },
+    async record(entries) {
+      const records = entries.map(({ tool, changes }): JournalRecord & { seq: number } => ({
+        t: "change",
+        seq: ++lastSeq,
+        tool,
+        changes,
+      }));
+      await journal.append(records, true);
+      see("journal");
+      return records.map((record) => record.seq);
+    },
+    async mark(mark, seqs) {
+      if (seqs.length === 0) return;
+      // A lost `done` is harmless: the change is carried out once more, to no effect.
+      await journal.append([{ t: mark, seqs }], mark === "undone");
+      see("journal");
+    },
+    async prepareCheckpoint() {
+      const pools = [...state.pools()];
+      // Servers before the map, so that a domain never leads to a pool that is still empty on disk.
+      const texts: (readonly [string, string])[] = [
+        ...(dirty.servers
+          ? [
+            [paths.servers, renderServersFile(pools)] as const,
+            [paths.serverState, renderServerStateFile(pools)] as const,
+          ]
+          : []),
+        ...(dirty.map ? [[paths.map, mapFile.text()] as const] : []),
+      ];
+      const staged = await stageAll(files, texts);
+      const discard = async () => void await Promise.all(staged.map((file) => file.discard()));
+      return {
+        discard,
+        async commit() {
+          if (changed("map", "servers")) {
+            // A person edited a file since the refresh: the edit goes first, and the journal over it.
+            await discard();
+            await loadWhole(true);
+            return await (await store.prepareCheckpoint()).commit();
+          }
+          for (const file of staged) await file.commit();
+          see("map", "servers");
+          await files.syncFolders(texts.map(([path]) => path));
+          await journal.clear();
+          see("journal");
+          dirty.map = dirty.servers = false;
+        },
+      };
+    },
+    close: () => journal.close(),
+  };
+  return store;
+}
+
+async function stageAll(files: RootFiles, texts: readonly (readonly [string, string])[]) {
+  const outcomes = await Promise.allSettled(texts.map(([path, text]) => files.stage(path, text)));
+  const staged = outcomes.flatMap((o) => o.status === "fulfilled" ? [o.value] : []);
+  const failed = outcomes.find((o) => o.status === "rejected");
+  if (!failed) return staged;
+  await Promise.all(staged.map((file) => file.discard()));
+  throw failed.reason;
+}
