@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# compile.sh [--test] [--target TRIPLE] [-o OUT]: makes dist/haproxy-mcp, one executable; set-up included.
+#   --test     dist/haproxy-mcp-test: the same, with the rooms of tests/support/rooms
+#   --target   x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu (default: this machine's)
+#   -o OUT     writes to OUT, whether or not anything changed; dist/ is left as it is when nothing did
+set -euo pipefail
+here=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib/need.sh
+
+usage="usage: compile.sh [--test] [--target x86_64-unknown-linux-gnu|aarch64-unknown-linux-gnu] [-o OUT]"
+native=$(uname -m)-unknown-linux-gnu
+target=$native name=haproxy-mcp out=
+front=lib/front/worker.ts tools=tools/worker.ts sources=(main.ts lib tools)
+while [ $# -gt 0 ]; do
+  case $1 in
+    --test)
+      name=haproxy-mcp-test front=tests/support/rooms/front_worker.ts tools=tests/support/rooms/tools_worker.ts
+      sources+=(tests/support)
+      ;;
+    --target | -o)
+      [ $# -ge 2 ] || fail "$usage"
+      if [ "$1" = -o ]; then out=$2; else target=$2; fi
+      shift
+      ;;
+    *) fail "$usage" ;;
+  esac
+  shift
+done
+case $target in
+  x86_64-unknown-linux-gnu | aarch64-unknown-linux-gnu) ;;
+  *) fail "$usage" ;;
+esac
+
+bash scripts/setup.sh --compile
+. .cache/env.sh
+[ "$target" = "$native" ] || [ -z "${DENORT_BIN:-}" ] ||
+  fail "no executable for $target from here: Deno's base for it cannot be downloaded, and the one from npm is for $native."
+
+stamp=
+if [ -z "$out" ]; then
+  [ "$target" = "$native" ] || name=$name-${target%%-*}
+  out=$PWD/dist/$name stamp=$PWD/dist/.$name.inputs
+else
+  case $out in /*) ;; *) out=$here/$out ;; esac
+fi
+# The executable depends on these files and on the two Denos, whose paths name their versions.
+inputs=$(
+  {
+    "$DENO" --version && echo "$DENO_COMPILE ${DENORT_BIN:-}"
+    find "${sources[@]}" deno.json deno.lock scripts/compile.sh -type f -print0 | sort -z | xargs -0 sha256sum
+  } | sha256sum
+)
+report() { echo "$out: $(stat -c %s "$out") bytes, sha256 $(sha256sum <"$out" | cut -c 1-64)"; }
+if [ -n "$stamp" ] && [ -x "$out" ] && [ "$inputs" = "$(cat "$stamp" 2>/dev/null)" ]; then
+  report
+  exit
+fi
+
+mkdir -p "$(dirname "$out")"
+work=$(mktemp -d "$out.XXXXXX") # beside OUT, so that the executable gets its place by one rename
+trap 'rm -rf "$work"' EXIT
+
+# Bundled first, the executable starts in half the time and carries no npm tree. main.js looks for the rooms'
+# bundles beside itself. An empty deno.json keeps one of a folder above from being found.
+mkdir "$work/bundles" "$work/main"
+"$DENO" bundle --quiet --frozen --platform deno --minify --outdir "$work/bundles" main.ts "$front" "$tools" >&2
+mv "$work/bundles/main.js" "$work/main/main.js"
+mv "$work/bundles/${front%.ts}.js" "$work/main/front_worker.js"
+mv "$work/bundles/${tools%.ts}.js" "$work/main/tools_worker.js"
+echo '{}' >"$work/main/deno.json"
+touch -d @0 "$work"/main/*.js # the times are compiled in: the same sources give the same bytes
+
+# What main may do. Paths and ports are settings, so they can't be baked in; the rooms get theirs, computed from the
+# settings, at start (lib/supervisor). Denied is what no set-up needs:
+# - writing where the system keeps its programs and configuration. HAPROXY_ROOT cannot lie there; it can below
+#   /opt, /srv, /var, /home, /root, /run, /mnt and the temporary folder.
+# - reading secrets that are never HAProxy's. /root itself stays readable, as a HAPROXY_ROOT below it is usual where
+#   everything runs as root.
+# --no-prompt: nobody at a terminal may grant more. --no-code-cache: the cache is a file of a fixed name in the shared
+# temporary folder, which others could put there first.
+permissions=(
+  --no-prompt --allow-env --allow-net --allow-read --allow-write --allow-run --allow-sys=networkInterfaces
+  --deny-ffi --deny-import
+  --deny-write=/etc,/usr,/bin,/sbin,/lib,/lib64,/boot,/proc,/sys,/dev,/root/.ssh
+  --deny-read=/etc/shadow,/etc/gshadow,/etc/sudoers,/etc/sudoers.d,/etc/ssh,/root/.ssh,/proc/self/mem,/proc/self/environ
+)
+choose_target=()
+[ "$target" = "$native" ] || choose_target=(--target "$target")
+(
+  cd "$work/main"
+  "$DENO_COMPILE" compile --quiet --no-check --no-code-cache --unstable-worker-options "${permissions[@]}" \
+    "${choose_target[@]}" --include front_worker.js --include tools_worker.js -o "$work/$name" main.js
+)
+[ -z "$stamp" ] || rm -f "$stamp"
+mv "$work/$name" "$out"
+[ -z "$stamp" ] || echo "$inputs" >"$stamp"
+report

