@@ -9,6 +9,8 @@ const NAME = /^[A-Za-z0-9_.:-]{1,255}$/;
 /** A key or value of the domain map. */
 const MAP_WORD = /^[A-Za-z0-9_.*:-]{1,255}$/;
 
+export const isMapWord = (text: string): boolean => MAP_WORD.test(text);
+
 function fits(what: string, value: string, grammar: RegExp): string {
   if (grammar.test(value)) return value;
   throw new AgentError("VALIDATION", `${JSON.stringify(value.slice(0, 300))} is not a ${what}.`);

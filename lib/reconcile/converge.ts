@@ -1,0 +1,87 @@
+/** Sends the differences and reads back, until HAProxy is what disk says. */
+import { AgentError } from "../errors.ts";
+import type { Conversation } from "../runtime/connection.ts";
+import type { Command } from "../runtime/encode.ts";
+import { rejected, texts } from "../runtime/replies.ts";
+import { type PoolShape } from "../names/server.ts";
+import type { Desired } from "../state/model.ts";
+import { diff, type Differences, ordered } from "./diff.ts";
+import { reading, type Scope, type ScopeView } from "./running.ts";
+
+/** Several entries of one key may need a round each on 3.4. */
+const MAX_ROUNDS = 10;
+
+export interface Convergence {
+  /** How many differences were sent, by kind. */
+  readonly servers: number;
+  readonly domains: number;
+  /** What HAProxy refused or lacks; empty where a refusal throws. */
+  readonly problems: readonly AgentError[];
+}
+
+export interface ConvergeOptions {
+  readonly shape: PoolShape;
+  /** True: go on with the rest after a refusal, and report it. False: throw the first one. */
+  readonly keepGoing: boolean;
+}
+
+/** `view` is what was read last on this conversation. */
+export async function converge(
+  conversation: Conversation,
+  desired: Desired,
+  scope: Scope,
+  view: ScopeView,
+  { shape, keepGoing }: ConvergeOptions,
+): Promise<Convergence> {
+  const problems: AgentError[] = [];
+  const given = new Set<string>();
+  const sent = { servers: 0, domains: 0 };
+  const problem = (error: AgentError, about: string) => {
+    if (!keepGoing) throw error;
+    if (!given.has(about)) problems.push(error);
+    given.add(about);
+  };
+
+  let { running } = view;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const differences = diff(desired, running, scope, view.map);
+    for (const name of differences.missing) problem(lacks(name), name);
+    const open = {
+      ...differences,
+      list: differences.list.filter(({ subject }) => !given.has(subject)),
+    };
+    if (open.list.length === 0) return { ...sent, problems };
+    if (round === 0) count(open, sent);
+    const commands = ordered(open, desired);
+    const look = reading(scope, view.map, shape);
+    const replies = await conversation.exchange([...commands, ...look.commands]);
+    commands.forEach((command, i) => {
+      const reply = replies[i];
+      if (!reply.ok) problem(rejected(command, reply.message), subjectOf(open, command));
+    });
+    running = look.parse(texts(look.commands, replies.slice(commands.length)));
+  }
+  throw new AgentError(
+    "HAPROXY_REJECTED",
+    "HAProxy takes the commands, but reading back shows another state.",
+    {
+      hint: "Does something else write to its Runtime API? Look for a second HAProxy on this port.",
+    },
+  );
+}
+
+function count({ list }: Differences, sent: { servers: number; domains: number }): void {
+  for (const { kind } of list) kind === "map" ? sent.domains++ : sent.servers++;
+}
+
+function subjectOf({ list }: Differences, command: Command): string {
+  return list.find(({ commands }) => commands.includes(command))!.subject;
+}
+
+/** A slot that haproxy.cfg does not have. */
+export function lacks(name: string): AgentError {
+  return new AgentError("HAPROXY_REJECTED", `HAProxy's configuration has no server ${name}.`, {
+    hint: "Let haproxy.cfg, HAPROXY_POOL_COUNT and HAPROXY_MAX_SLOTS agree.",
+    details: { server: name },
+  });
+}

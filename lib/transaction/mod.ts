@@ -1,0 +1,255 @@
+/**
+ * The one path of every change: plan, look at HAProxy, journal, HAProxy, read back, checkpoint, answer. Callers that come
+ * together share the journal's write, the connection and the checkpoint; each gets its own answer.
+ */
+import type { Settings } from "../config.ts";
+import { AgentError } from "../errors.ts";
+import { log } from "../log.ts";
+import { converge, type Convergence, lacks } from "../reconcile/converge.ts";
+import { diff, ordered } from "../reconcile/diff.ts";
+import { type Scope, scopeReader } from "../reconcile/running.ts";
+import { showServerStat } from "../runtime/commands.ts";
+import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
+import { parseStat } from "../runtime/parse.ts";
+import type { Lock } from "../state/lock.ts";
+import type { JournalEntry } from "../state/journal.ts";
+import { type Change, changesNothing, type Desired, inverse } from "../state/model.ts";
+import type { Store } from "../state/store.ts";
+import { type Checkpoints, checkpoints } from "./checkpoints.ts";
+import { preview } from "./preview.ts";
+import type { ChangeRequest, Outcome, Plan } from "./request.ts";
+
+/** More callers than this wait for the next batch, so that one batch stays within the tools' deadlines. */
+const MAX_BATCH = 64;
+
+export interface Transactions {
+  change<Result>(request: ChangeRequest<Result>): Promise<Outcome<Result>>;
+  /** Calls `use` with the desired state as disk holds it, never in the middle of a change. */
+  read<Result>(use: (desired: Desired) => Result): Promise<Result>;
+  /** Brings all of HAProxy to what disk says. */
+  reconcile(): Promise<Convergence>;
+  close(): Promise<void>;
+}
+
+export interface TransactionParts {
+  readonly settings: Pick<Settings, "files" | "haproxy">;
+  readonly store: Store;
+  readonly lock: Lock;
+  readonly runtime: RuntimeClient;
+  /** HAProxy may hold a part of a change that was taken back on disk: somebody must reconcile. */
+  onDoubt(): void;
+}
+
+interface Job {
+  readonly request: ChangeRequest<unknown>;
+  resolve(outcome: Outcome<unknown>): void;
+  reject(error: AgentError): void;
+}
+
+/** A job of the batch that has its plan. */
+interface Planned extends Job {
+  readonly plan: Plan<unknown>;
+  readonly real: readonly Change[];
+}
+
+/** These say something about one call of a batch, not about HAProxy or the disk: the others may still succeed. */
+const ONE_CALLS_FAULT = new Set(["REFUSED", "HAPROXY_REJECTED", "VALIDATION", "INTERNAL"]);
+
+export function transactions(parts: TransactionParts): Transactions {
+  const { settings, store, lock, runtime, onDoubt } = parts;
+  const { files: paths, haproxy: shape } = settings;
+  const readScope = scopeReader({ mapFile: paths.map, mapName: shape.mapName, shape });
+  const queue: Job[] = [];
+  let working = false;
+  /** Entries that a crash cut off: memory and, from the next checkpoint, the files hold them; HAProxy may not. */
+  let cutOff: readonly JournalEntry[] = [];
+
+  let turn: Promise<unknown> = Promise.resolve();
+  /** One at a time in this process: a batch, a read's refresh, a checkpoint. */
+  function exclusive<T>(act: () => Promise<T>): Promise<T> {
+    const mine = turn.then(act);
+    turn = mine.catch(() => {});
+    return mine;
+  }
+  /** Under the file lock, with memory up to date. */
+  const locked = <T>(act: () => Promise<T>) =>
+    lock.hold(() =>
+      exclusive(async () => {
+        cutOff = [...cutOff, ...await store.refresh()];
+        return await act();
+      })
+    );
+
+  const saving: Checkpoints = checkpoints(store, locked);
+
+  async function work(): Promise<void> {
+    working = true;
+    while (queue.length > 0) {
+      try {
+        await locked(() => runBatch(queue.splice(0, MAX_BATCH)));
+      } catch (cause) {
+        // The lock or the files: nobody's plan has begun.
+        for (const job of queue.splice(0)) job.reject(AgentError.from(cause));
+      }
+    }
+    working = false;
+  }
+
+  async function runBatch(jobs: readonly Job[]): Promise<void> {
+    try {
+      await finishCutOff();
+    } catch (cause) {
+      return jobs.forEach((job) => job.reject(AgentError.from(cause)));
+    }
+    const writes = jobs.filter((job) => !job.request.dryRun);
+    await attempt(writes);
+    for (const job of jobs) if (job.request.dryRun) await attempt([job]);
+  }
+
+  async function attempt(jobs: readonly Job[]): Promise<void> {
+    const undo: (() => void)[] = [];
+    const planned = jobs.flatMap((job): Planned[] => {
+      try {
+        job.request.signal.throwIfAborted();
+        const plan = job.request.plan(store.desired);
+        const real = plan.changes.filter((change) => !changesNothing(change));
+        undo.push(store.apply(real));
+        return [{ ...job, plan, real }];
+      } catch (cause) {
+        job.reject(AgentError.from(cause));
+        return [];
+      }
+    });
+    if (planned.length === 0) return;
+    const takeBack = () => undo.splice(0).toReversed().forEach((back) => back());
+    try {
+      const scope = scopeOf(planned.flatMap(({ plan }) => plan.changes));
+      const outcomes = await runtime.converse((conversation) =>
+        carryOut(conversation, planned, scope, takeBack)
+      );
+      planned.forEach((job, i) => job.resolve(outcomes[i]));
+    } catch (cause) {
+      takeBack();
+      const error = AgentError.from(cause);
+      if (planned.length > 1 && ONE_CALLS_FAULT.has(error.code)) {
+        for (const { request, resolve, reject } of planned) {
+          await attempt([{ request, resolve, reject }]);
+        }
+      } else {
+        planned.forEach((job) => job.reject(error));
+      }
+    }
+  }
+
+  async function carryOut(
+    conversation: Conversation,
+    planned: readonly Planned[],
+    scope: Scope,
+    takeBack: () => void,
+  ): Promise<Outcome<unknown>[]> {
+    const guards = planned.flatMap(({ plan }) => plan.guard ?? []);
+    const view = await readScope(
+      conversation,
+      scope,
+      guards.map((guard) => showServerStat(guard.pool)),
+    );
+    guards.forEach((guard, i) => guard.check(parseStat(view.extra[i])));
+    const differences = diff(store.desired, view.running, scope, view.map);
+    for (const name of differences.missing) throw lacks(name);
+
+    if (planned[0].request.dryRun) {
+      const commands = ordered(differences, store.desired);
+      const [{ plan }] = planned;
+      takeBack();
+      return [{ result: plan.result, preview: preview(plan.changes, commands, paths) }];
+    }
+    const entries = planned.filter(({ real }) => real.length > 0)
+      .map(({ request, real }) => ({ tool: request.tool, changes: real }));
+    const save = entries.length > 0 ? await saving.begin(entries) : undefined;
+    try {
+      await converge(conversation, store.desired, scope, view, { shape, keepGoing: false });
+    } catch (cause) {
+      takeBack();
+      await restoreRunning(scope);
+      await save?.abandon();
+      throw cause;
+    }
+    await save?.finish();
+    return planned.map(({ plan }) => ({ result: plan.result }));
+  }
+
+  /** After a refusal: HAProxy gets back what disk says. Where it can't be reached now, later. */
+  async function restoreRunning(scope: Scope): Promise<void> {
+    try {
+      await runtime.converse(async (conversation) => {
+        const view = await readScope(conversation, scope);
+        await converge(conversation, store.desired, scope, view, { shape, keepGoing: true });
+      });
+    } catch (cause) {
+      log.warning(
+        `HAProxy may hold a part of a change that was taken back: ${
+          AgentError.from(cause).message
+        }`,
+      );
+      onDoubt();
+    }
+  }
+
+  /** Carries out what a crash cut off, or takes it back where HAProxy refuses it. Nobody was answered yet. */
+  async function finishCutOff(): Promise<void> {
+    if (cutOff.length === 0) return;
+    for (const entry of cutOff) {
+      const scope = scopeOf(entry.changes);
+      const { problems } = await runtime.converse(async (conversation) => {
+        const view = await readScope(conversation, scope);
+        return await converge(conversation, store.desired, scope, view, { shape, keepGoing: true });
+      });
+      if (problems.length > 0) store.apply(entry.changes.toReversed().map(inverse));
+      await store.mark(problems.length > 0 ? "undone" : "done", [entry.seq]);
+      log.info(
+        `${entry.tool} was cut off before: ${problems.length > 0 ? "taken back" : "carried out"}`,
+      );
+      cutOff = cutOff.slice(1);
+    }
+  }
+
+  return {
+    change: (request) =>
+      new Promise((resolve, reject) => {
+        // The queue holds results of many types; each goes back to the caller whose plan made it.
+        queue.push({ request, resolve, reject } as unknown as Job);
+        if (!working) void work();
+      }),
+    read: (use) =>
+      exclusive(async () => {
+        await store.refreshForReading();
+        return use(store.desired);
+      }),
+    reconcile: () =>
+      locked(async () => {
+        const convergence = await runtime.converse(async (conversation) => {
+          const view = await readScope(conversation, "all");
+          return await converge(conversation, store.desired, "all", view, {
+            shape,
+            keepGoing: true,
+          });
+        }, { deadlineMs: 60_000 });
+        await store.mark("done", cutOff.map(({ seq }) => seq));
+        cutOff = [];
+        await saving.now();
+        return convergence;
+      }),
+    async close() {
+      await saving.close();
+      store.close();
+      lock.close();
+    },
+  };
+}
+
+function scopeOf(changes: readonly Change[]): Scope {
+  return {
+    keys: new Set(changes.flatMap((change) => change.kind === "map" ? [change.key] : [])),
+    pools: new Set(changes.flatMap((change) => change.kind === "server" ? [change.pool] : [])),
+  };
+}
