@@ -1,0 +1,61 @@
+/** The two ways to run the agent: MCP over HTTP for remote clients, over stdin and stdout for a local one. */
+import { type Settings, SettingsError } from "../config.ts";
+import { AgentError } from "../errors.ts";
+import { log, openLog } from "../log.ts";
+import { runAgent } from "./agent.ts";
+import { allowedHosts, machineAddresses } from "./allowed_hosts.ts";
+import type { ExitCode } from "./exit_code.ts";
+import { httpGrants, STDIO_GRANTS } from "./grants.ts";
+import { productRooms, type RoomEntries } from "./room.ts";
+import { prepareRoot } from "./root.ts";
+import { openTokenFile, watchTokenFile } from "./token_file.ts";
+
+/** Listens on MCP_HOST:MCP_PORT until the process is to end. Throws SettingsError for what can't be served. */
+export async function serveHttp(given: Settings, entries = productRooms): Promise<ExitCode> {
+  openLog("main", given.logLevel);
+  const settings = await prepareRoot(given);
+  const { front, tokenFile } = settings;
+  const tokens = await openTokenFile(tokenFile);
+  return await runAgent(settings, {
+    grants: httpGrants(front),
+    async open(room, definitions) {
+      const port = await room.call("serveHttp", {
+        settings: front,
+        allowedHosts: allowedHosts(front, machineAddresses()),
+        definitions: [...definitions],
+        tokens,
+      }).catch((cause) => {
+        log.error(`The front room does not listen: ${AgentError.from(cause).message}`);
+        throw new SettingsError(
+          "MCP_HOST:MCP_PORT",
+          `${front.host}:${front.port}`,
+          "an address of this machine where nobody else listens is",
+        );
+      });
+      log.info(`MCP is served at http://${front.host}:${port}/mcp; the token is in ${tokenFile}.`);
+      for (const network of front.trustedNetworks) {
+        log.info(`No token is asked of ${network}: ${front.trustedAccess} access.`);
+      }
+      return watchTokenFile(
+        tokenFile,
+        (changed) => void room.call("setTokens", changed).catch(() => {}),
+      );
+    },
+  }, entries);
+}
+
+/** Speaks MCP on stdin and stdout until stdin ends. */
+export async function serveStdio(
+  given: Settings,
+  entries: RoomEntries = productRooms,
+): Promise<ExitCode> {
+  openLog("main", given.logLevel);
+  const settings = await prepareRoot(given);
+  return await runAgent(settings, {
+    grants: STDIO_GRANTS,
+    async open(room, definitions) {
+      await room.call("serveStdio", { settings: settings.front, definitions: [...definitions] });
+      return () => {};
+    },
+  }, entries);
+}

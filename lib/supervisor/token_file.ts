@@ -1,0 +1,143 @@
+/** The token file: `MCP_TOKEN=…` and `MCP_READONLY_TOKEN=…`, read by main alone. Only digests leave it. */
+import { dirname } from "node:path";
+import { SettingsError } from "../config.ts";
+import { log } from "../log.ts";
+import type { Tokens } from "../front/room.ts";
+
+const RE_READ_MS = 1_000;
+/** RFC 6750, 2.1: what a bearer token may consist of. */
+const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
+
+export interface TokenTexts {
+  readonly full: readonly string[];
+  readonly read: readonly string[];
+}
+
+export type ParsedTokens =
+  | { readonly ok: true; readonly tokens: TokenTexts }
+  | { readonly ok: false; readonly problem: string };
+
+/** Each variable is one token or several with commas between, for rotation. The problem names a line, never its content. */
+export function parseTokens(text: string): ParsedTokens {
+  const tokens = { MCP_TOKEN: [] as string[], MCP_READONLY_TOKEN: [] as string[] };
+  for (const [index, line] of text.split("\n").map((line) => line.trim()).entries()) {
+    if (line === "" || line.startsWith("#")) continue;
+    const [, name, value] = /^(MCP_TOKEN|MCP_READONLY_TOKEN)=(.*)$/.exec(line) ?? [];
+    if (name === undefined) {
+      return { ok: false, problem: `line ${index + 1} sets neither of the two` };
+    }
+    const items = value.split(",").map((item) => item.trim()).filter(Boolean);
+    if (!items.every((item) => TOKEN.test(item))) {
+      return { ok: false, problem: `line ${index + 1} holds a character that no token has` };
+    }
+    tokens[name as keyof typeof tokens].push(...items);
+  }
+  const { MCP_TOKEN: full, MCP_READONLY_TOKEN: read } = tokens;
+  if (full.length === 0) return { ok: false, problem: "no MCP_TOKEN is set" };
+  return { ok: true, tokens: { full, read } };
+}
+
+/** The digests that the front compares with; makes the file with a random token if it is missing. Throws SettingsError. */
+export async function openTokenFile(path: string): Promise<Tokens> {
+  try {
+    return await readTokens(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw readable(path, cause);
+  }
+  try {
+    await makeTokenFile(path);
+  } catch (cause) {
+    throw readable(path, cause);
+  }
+  return await readTokens(path);
+}
+
+/**
+ * Calls `onTokens` when the file changed. One that became unusable leaves the tokens as they were and
+ * is logged: a slip of an editor must not lock everybody out.
+ *
+ * @returns ends the watch
+ */
+export function watchTokenFile(path: string, onTokens: (tokens: Tokens) => void): () => void {
+  let seen = signature(path);
+  const timer = setInterval(async () => {
+    const now = signature(path);
+    if (now === seen) return;
+    seen = now;
+    try {
+      onTokens(await readTokens(path));
+      log.info(`The tokens were read again from ${path}.`);
+    } catch (cause) {
+      log.error(`The tokens stay as they were: ${readable(path, cause).message}`);
+    }
+  }, RE_READ_MS);
+  return () => clearInterval(timer);
+}
+
+async function readTokens(path: string): Promise<Tokens> {
+  const { mode } = await Deno.stat(path);
+  if (mode !== null && mode & 0o177) {
+    throw new SettingsError(
+      "MCP_TOKEN_FILE",
+      path,
+      `a file that only its owner can read is (chmod 600; it has ${(mode & 0o777).toString(8)})`,
+    );
+  }
+  const parsed = parseTokens(await Deno.readTextFile(path));
+  if (!parsed.ok) {
+    const lines = "a file of MCP_TOKEN= and MCP_READONLY_TOKEN= lines";
+    throw new SettingsError("MCP_TOKEN_FILE", path, `${lines} is (${parsed.problem})`);
+  }
+  const { full, read } = parsed.tokens;
+  return {
+    full: await Promise.all(full.map(digest)),
+    read: await Promise.all(read.map(digest)),
+  };
+}
+
+async function digest(token: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token)));
+}
+
+/** Linked into place when it is whole, so that two first starts at once agree on one token. */
+async function makeTokenFile(path: string): Promise<void> {
+  const token = crypto.getRandomValues(new Uint8Array(32)).toBase64({
+    alphabet: "base64url",
+    omitPadding: true,
+  });
+  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o750 });
+  const temp = `${path}.${crypto.randomUUID()}.tmp`;
+  try {
+    using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
+    const text =
+      `# Bearer tokens of haproxy-mcp, read again when this file changes.\nMCP_TOKEN=${token}\n`;
+    await file.write(new TextEncoder().encode(text));
+    await file.sync();
+    await Deno.link(temp, path).catch((cause) => {
+      if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
+    });
+  } finally {
+    await Deno.remove(temp).catch(() => {});
+  }
+  log.info(`A token was made: it is in ${path}.`);
+}
+
+function readable(path: string, cause: unknown): SettingsError {
+  if (cause instanceof SettingsError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new SettingsError(
+    "MCP_TOKEN_FILE",
+    path,
+    `a file that this user can read is (${message})`,
+  );
+}
+
+/** Changes with the content, the mode and the file itself. */
+function signature(path: string): string {
+  try {
+    const { ino, size, mtime, mode } = Deno.statSync(path);
+    return `${ino}:${size}:${mtime?.getTime()}:${mode}`;
+  } catch {
+    return "missing";
+  }
+}

@@ -1,0 +1,119 @@
+/** Keeps one tools room running: starts it, hands its port over, and does both again when it is lost. */
+import type { Settings } from "../config.ts";
+import { AgentError } from "../errors.ts";
+import { log } from "../log.ts";
+import type { ToolDefinition } from "../tool_definition.ts";
+import type { ToolsRoom } from "../../tools/room.ts";
+import { toolsGrants } from "./grants.ts";
+import { hostActs } from "./host/mod.ts";
+import { type Loss, openRoom, type Room } from "./room.ts";
+
+/** Lock, replay of the journal, bringing HAProxy in line. */
+const START_MS = 60_000;
+/** A cancelled call has this long to end before its room is replaced: it may hold the lock. */
+const DEAF_MS = 10_000;
+
+/**
+ * Whether terminate() ends a room that spins: measured on Deno 2.6, in 2 s. On 2.9 such a room burns
+ * a core, and may write on, for as long as the process lives.
+ */
+const TERMINATE_ENDS_SPINNING = /^2\.6\./.test(Deno.version.deno);
+
+export interface KeeperOptions {
+  /** With a real root. */
+  readonly settings: Settings;
+  readonly entry: URL;
+  /** Takes the callers' end of a new port. Called before the room behind it is up: calls wait in the port. */
+  readonly attach: (port: MessagePort) => void;
+  /** Ends the process with exit 70, so that it is started again. */
+  readonly endProcess: (why: string) => void;
+}
+
+export interface ToolsKeeper {
+  readonly definitions: readonly ToolDefinition[];
+  /** A call was silent for a while after it was cancelled: its room is replaced if that stays so. */
+  toolDeaf(): void;
+  stop(): Promise<void>;
+}
+
+/** Throws the first room's own error where that can't start; later ones end the process. */
+export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
+  const { settings, entry, attach, endProcess } = options;
+  let number = 0;
+  let room: Room<ToolsRoom>;
+  let started = false;
+  let listening = false;
+
+  function open(): Promise<void> {
+    number += 1;
+    room = openRoom<ToolsRoom>({
+      name: "tools",
+      entry,
+      grants: toolsGrants(settings.files.root, settings.haproxy),
+      handlers: hostActs({ currentRoom: () => number, endProcess }),
+      onLost: lost,
+    });
+    const { port1, port2 } = new MessageChannel();
+    attach(port1);
+    return room.peer.call("start", {
+      settings: {
+        files: settings.files,
+        haproxy: settings.haproxy,
+        confirm: settings.confirm,
+        logLevel: settings.logLevel,
+        readOnly: settings.front.readOnly,
+        room: number,
+        pid: Deno.pid,
+        heal: true,
+      },
+      port: port2,
+    }, { transfer: [port2], deadlineMs: START_MS });
+  }
+
+  function lost({ why, silent }: Loss): void {
+    log.error(`The tools room is lost: ${why}.`);
+    room.end(new AgentError("INTERNAL", `The tools room is lost: ${why}.`));
+    if (!started) return;
+    started = false;
+    if (silent && !TERMINATE_ENDS_SPINNING) {
+      return endProcess("a room that spins can't be ended on this Deno");
+    }
+    open().then(
+      () => {
+        started = true;
+        log.warning(`Tools room ${number} took over.`);
+      },
+      (cause) =>
+        endProcess(`the tools room did not start again: ${AgentError.from(cause).message}`),
+    );
+  }
+
+  async function replaceDeaf(): Promise<void> {
+    const asked = room;
+    const tools = await asked.peer.call("deaf", { ms: DEAF_MS }).catch(() => []);
+    if (room === asked && started && tools.length > 0) {
+      lost({
+        why: `${tools.join(", ")} ignored its cancellation for ${DEAF_MS / 1000} s`,
+        silent: false,
+      });
+    }
+  }
+
+  await open();
+  started = true;
+  return {
+    definitions: await room!.peer.call("definitions", undefined),
+    toolDeaf() {
+      if (listening) return;
+      listening = true;
+      setTimeout(() => {
+        listening = false;
+        void replaceDeaf();
+      }, DEAF_MS);
+    },
+    async stop() {
+      await room.peer.call("stop", undefined, { deadlineMs: 1_000 });
+      room.end(new AgentError("CANCELLED", "haproxy-mcp stops."));
+    },
+  };
+}
