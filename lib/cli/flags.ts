@@ -1,0 +1,43 @@
+/** Flags that mean the same as a setting, and win over the environment. */
+import { type Command, InvalidArgumentError } from "commander";
+import { readSettings, type Settings, type Variable, VARIABLES } from "../config.ts";
+
+/** Commander's name of each option → the variable it stands for. */
+const FLAGS = {
+  root: { flag: "--root <dir>", variable: "HAPROXY_ROOT", says: "HAProxy's folder" },
+  haproxyHost: {
+    flag: "--haproxy-host <host>",
+    variable: "HAPROXY_HOST",
+    says: "where the Runtime API listens",
+  },
+  haproxyPort: { flag: "--haproxy-port <port>", variable: "HAPROXY_PORT", says: "its port" },
+  host: { flag: "--host <address>", variable: "MCP_HOST", says: "where to listen" },
+  port: { flag: "--port <port>", variable: "MCP_PORT", says: "its port" },
+} as const satisfies Record<string, { flag: string; variable: Variable; says: string }>;
+export type Flag = keyof typeof FLAGS;
+
+export const HAPROXY_FLAGS: readonly Flag[] = ["root", "haproxyHost", "haproxyPort"];
+export const LISTEN_FLAGS: readonly Flag[] = ["host", "port"];
+
+export function addFlags(command: Command, flags: readonly Flag[]): Command {
+  for (const name of flags) {
+    const { flag, says, variable } = FLAGS[name];
+    command.option(flag, `${says} (${variable})`, notEmpty);
+  }
+  return command;
+}
+
+/** The environment with the given flags laid over it, validated. Throws SettingsError. */
+export function settingsFrom(options: Readonly<Record<string, unknown>>): Settings {
+  const environment = Object.fromEntries(VARIABLES.map((name) => [name, Deno.env.get(name)]));
+  for (const [name, { variable }] of Object.entries(FLAGS)) {
+    if (typeof options[name] === "string") environment[variable] = options[name];
+  }
+  return readSettings(environment);
+}
+
+/** An empty value, as of an unset shell variable, would silently mean the default. */
+function notEmpty(value: string): string {
+  if (value.trim() === "") throw new InvalidArgumentError("It is empty.");
+  return value;
+}

@@ -1,0 +1,48 @@
+/** The command line: reads it, runs one command, answers the exit code. */
+import { Command } from "commander";
+import project from "../../deno.json" with { type: "json" };
+import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
+import { productRooms } from "../supervisor/room.ts";
+import { callCommand } from "./call.ts";
+import { initCommand } from "./init.ts";
+import { outcomeOf } from "./outcome.ts";
+import { serveCommand } from "./serve.ts";
+import { stdioCommand } from "./stdio.ts";
+import { toolsCommand } from "./tools.ts";
+
+/** A command's last word. */
+export type Finish = (exitCode: ExitCode) => void;
+
+/**
+ * Runs one command line.
+ *
+ * @param args without the program's name
+ * @param rooms where the rooms' code lies; tests bring their own
+ */
+export async function run(args: readonly string[], rooms = productRooms): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.done;
+  const finish: Finish = (code) => exitCode = code;
+  const program = new Command("haproxy-mcp")
+    .description("Changes HAProxy while it serves: domains, servers, weights, drains. No reload.")
+    .version(project.version, "-V, --version")
+    .addHelpText("after", "\nExample: haproxy-mcp call haproxy_list_domains")
+    // Colours would be asked of the environment; the texts have none.
+    .configureOutput({ getOutHasColors: () => false, getErrHasColors: () => false })
+    .exitOverride();
+  const commands = [
+    serveCommand(rooms, finish),
+    stdioCommand(rooms, finish),
+    callCommand(rooms, finish),
+    toolsCommand(rooms, finish),
+    initCommand(),
+  ];
+  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (cause) {
+    const outcome = outcomeOf(cause);
+    if (outcome.message !== undefined) console.error(`haproxy-mcp: ${outcome.message}`);
+    return outcome.exitCode;
+  }
+}
