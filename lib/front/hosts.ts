@@ -1,0 +1,42 @@
+/** The guard against DNS rebinding: which Host and Origin headers are answered. */
+
+/**
+ * A test for the Host header: its name, whatever the port, is one of those allowed.
+ *
+ * @param names host names and IP addresses, IPv6 with or without brackets
+ */
+export function createHostCheck(names: readonly string[]): (header: string | undefined) => boolean {
+  const allowed = new Set(names.map((name) => hostName(bracketed(name))));
+  allowed.delete(undefined);
+  return (header) => header !== undefined && allowed.has(hostName(header));
+}
+
+/**
+ * A test for the Origin header: no browser (no header), one of the allowed origins, or the very
+ * host that the request went to, which the Host check has judged.
+ *
+ * @param origins such as `https://app.example.com`
+ */
+export function createOriginCheck(
+  origins: readonly string[],
+): (origin: string | undefined, host: string | undefined) => boolean {
+  const allowed = new Set(origins.map((origin) => urlOf(origin)?.origin));
+  return (origin, host) => {
+    if (origin === undefined) return true;
+    const url = urlOf(origin);
+    // Opaque origins (sandboxed frames, files) all read "null" and say nothing about who asks.
+    if (!url || url.origin === "null") return false;
+    return allowed.has(url.origin) || url.host === urlOf(`${url.protocol}//${host}`)?.host;
+  };
+}
+
+/** The header's name as URLs spell it: lower case, no port, IPv6 in brackets. */
+function hostName(header: string): string | undefined {
+  return /[/?#@\\]/.test(header) ? undefined : urlOf(`http://${header}`)?.hostname;
+}
+
+const bracketed = (name: string) => /^[^[].*:.*:/.test(name) || name === "::" ? `[${name}]` : name;
+
+function urlOf(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
