@@ -1,0 +1,100 @@
+/** MCP over HTTP: the Hono app, with the guards in the order in which they are passed. */
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+import { type AuthInfo, readRequestBody } from "@modelcontextprotocol/server";
+import { type Judge, toAuthInfo } from "./auth.ts";
+import { createHostCheck, createOriginCheck } from "./hosts.ts";
+import { type McpEndpoint, rpcError } from "./mcp/endpoint.ts";
+
+export interface HttpOptions {
+  /** Host header names that are answered. */
+  readonly allowedHosts: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly judge: Judge;
+  readonly mcp: McpEndpoint;
+}
+
+/** What Deno.serve tells about a request, and what a guard found out. */
+interface Env {
+  Bindings: Pick<Deno.ServeHandlerInfo<Deno.NetAddr>, "remoteAddr">;
+  Variables: { readonly authInfo: AuthInfo };
+}
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+export function createHttpApp({ allowedHosts, allowedOrigins, judge, mcp }: HttpOptions) {
+  const app = new Hono<Env>();
+  app.get("/healthz", (c) => c.text("ok"));
+  app.use(guardHosts(allowedHosts, allowedOrigins));
+  app.use(guardAccess(judge));
+  app.on("POST", "/mcp", async (c) => {
+    const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES);
+    if (body.tooLarge) {
+      return refuse(c, 413, `The body is larger than ${MAX_BODY_BYTES} bytes. Send less at once.`);
+    }
+    return await mcp.handle(c.req.raw, { parsedBody: parse(body.text), authInfo: c.var.authInfo });
+  });
+  app.on(["GET", "DELETE"], "/mcp", (c) => mcp.handle(c.req.raw, { authInfo: c.var.authInfo }));
+  app.all("/mcp", (c) => {
+    c.header("Allow", "GET, POST, DELETE");
+    return refuse(c, 405, `${c.req.method} is not a method of /mcp.`);
+  });
+  app.onError((_error, c) => c.json(rpcError(-32603, "Internal error"), 500));
+  return app;
+}
+
+/** Host first, then Origin: after both, what a browser sends comes from a page that we know. */
+function guardHosts(hosts: readonly string[], origins: readonly string[]): MiddlewareHandler<Env> {
+  const isHost = createHostCheck(hosts);
+  const isOrigin = createOriginCheck(origins);
+  const answerBrowsers = cors({
+    origin: (origin) => origin,
+    allowMethods: ["GET", "POST", "DELETE"],
+    exposeHeaders: ["Mcp-Session-Id", "WWW-Authenticate"],
+    maxAge: 600,
+  });
+  return async (c, next) => {
+    const host = c.req.header("host");
+    const origin = c.req.header("origin");
+    if (!isHost(host)) {
+      return refuse(
+        c,
+        403,
+        `The Host ${quoted(host)} is not served. List it in MCP_ALLOWED_HOSTS.`,
+      );
+    }
+    if (!isOrigin(origin, host) || (c.req.method === "OPTIONS" && origin === undefined)) {
+      const hint = "List it in MCP_ALLOWED_ORIGINS.";
+      return refuse(c, 403, `The Origin ${quoted(origin)} is not allowed. ${hint}`);
+    }
+    return origin === undefined ? await next() : await answerBrowsers(c, next);
+  };
+}
+
+function guardAccess(judge: Judge): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const peer = c.env.remoteAddr.hostname;
+    const verdict = await judge(c.req.header("authorization"), peer);
+    if (verdict.ok) {
+      c.set("authInfo", toAuthInfo(verdict.access, peer));
+      return await next();
+    }
+    // RFC 6750 §3.1: an error code only where a token was sent.
+    const error = verdict.why === "wrong token" ? ` error="invalid_token"` : "";
+    c.header("WWW-Authenticate", `Bearer${error}`);
+    return refuse(c, 401, `There is ${verdict.why}. Send "Authorization: Bearer TOKEN".`);
+  };
+}
+
+const refuse = (c: Context, status: 401 | 403 | 405 | 413, message: string) =>
+  c.json(rpcError(-32000, message), status);
+
+const quoted = (header: string | undefined) => JSON.stringify(header?.slice(0, 255) ?? "");
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+/** The way to the tools room: keeps the current port, and answers for what a lost room took along. */
+import { AgentError } from "../errors.ts";
+import {
+  type CallContext,
+  connect,
+  type Handlers,
+  LostError,
+  type Peer,
+  type Progress,
+} from "../rpc/mod.ts";
+import type { ToolDefinition, ToolResult } from "../tool_definition.ts";
+
+/** Who asks, for the audit log. */
+export interface Caller {
+  readonly transport: "http" | "stdio";
+  /** The client's own name for itself, and by HTTP its socket's address. */
+  readonly who: string;
+}
+
+/** A call as it crosses to the tools room, under the tool's name; `args` are the client's, unchecked. */
+export interface ToolCall {
+  readonly args: unknown;
+  readonly caller: Caller;
+}
+
+/** What the tools room answers calls with: one handler a tool, by its name. */
+export type ToolHandlers = Record<
+  string,
+  (call: ToolCall, context: CallContext) => ToolResult | Promise<ToolResult>
+>;
+
+export interface ToolsClient {
+  /** Calls go to this port from now on. Those on the port before it are lost, or sent again. */
+  attach(port: MessagePort): void;
+  /** Throws AgentError: the tool's own, OUTCOME_UNKNOWN, TIMEOUT or CANCELLED. */
+  call(definition: ToolDefinition, call: ToolCall, options: {
+    readonly signal: AbortSignal;
+    readonly onProgress?: (progress: Progress) => void;
+  }): Promise<ToolResult>;
+  /** Resolves when no call is in flight, after `timeoutMs` at the latest. */
+  whenIdle(timeoutMs: number): Promise<void>;
+}
+
+/** How often a call that a lost room took along is sent to the next one. */
+const RESENDS = 2;
+
+/** What a tool may add to its own `timeout` argument before its caller gives up. */
+const TIMEOUT_MARGIN_MS = 5_000;
+
+/** @param onDeaf a tool's call ignored its abort: its room may be stuck */
+export function createToolsClient(onDeaf: (tool: string) => void): ToolsClient {
+  let current: { readonly port: MessagePort; readonly peer: Peer<Handlers> } | undefined;
+  const inFlight = new Set<Promise<unknown>>();
+
+  async function send(
+    definition: ToolDefinition,
+    call: ToolCall,
+    { signal, onProgress }: Parameters<ToolsClient["call"]>[2],
+  ): Promise<ToolResult> {
+    const { name, annotations } = definition;
+    for (let sent = 1;; sent++) {
+      if (!current) {
+        throw new AgentError("INTERNAL", `${name} was not run: there is no tools room yet.`);
+      }
+      try {
+        return await current.peer.call(name, call, {
+          signal,
+          onProgress,
+          deadlineMs: deadlineOf(definition, call.args),
+          onDeaf: () => onDeaf(name),
+        }) as ToolResult;
+      } catch (cause) {
+        if (!(cause instanceof LostError)) throw explain(definition, cause, signal);
+        if (cause.started && !annotations.readOnlyHint) throw cause;
+        if (signal.aborted) throw new AgentError("CANCELLED", `${name} was cancelled.`);
+        if (sent > RESENDS) {
+          throw new AgentError("INTERNAL", `${name}: the tools room was lost ${sent} times.`, {
+            hint: "Nothing was changed by this call. Look into the agent's log.",
+            cause,
+          });
+        }
+      }
+    }
+  }
+
+  return {
+    attach(port) {
+      const lost = current;
+      current = { port, peer: connect(port) };
+      lost?.peer.close(
+        new AgentError("OUTCOME_UNKNOWN", "The tools room was lost while it ran this call.", {
+          hint: "Read the current state before you try again.",
+        }),
+      );
+      lost?.port.close();
+    },
+    call(definition, call, options) {
+      const answer = send(definition, call, options);
+      const settled = answer.then(() => {}, () => {}).then(() => void inFlight.delete(settled));
+      inFlight.add(settled);
+      return answer;
+    },
+    async whenIdle(timeoutMs) {
+      const { promise: timeout, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, timeoutMs);
+      const idle = async () => {
+        while (inFlight.size > 0) await Promise.all(inFlight);
+      };
+      await Promise.race([idle(), timeout]);
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** What the caller waits before it aborts the call, in milliseconds. */
+function deadlineOf({ deadlineMs, deadlineFromTimeout }: ToolDefinition, args: unknown): number {
+  const timeout = (args as { timeout?: unknown } | undefined)?.timeout;
+  return deadlineFromTimeout && typeof timeout === "number" && timeout > 0 && timeout <= 86_400
+    ? timeout * 1_000 + TIMEOUT_MARGIN_MS
+    : deadlineMs;
+}
+
+/** A tool that ends by its abort says CANCELLED; where the caller did not cancel, it was the deadline. */
+function explain({ name, annotations }: ToolDefinition, cause: unknown, signal: AbortSignal) {
+  const error = AgentError.from(cause);
+  const { code, message, details } = error;
+  const late = code === "CANCELLED" || (code === "OUTCOME_UNKNOWN" && annotations.readOnlyHint);
+  if (!late || signal.aborted) return error;
+  const hint = annotations.readOnlyHint
+    ? "Try again; if it stays so, look into the agent's log."
+    : "Read the current state before you try again.";
+  return new AgentError("TIMEOUT", `${name} took too long: ${message}`, { hint, details, cause });
+}
