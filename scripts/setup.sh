@@ -30,7 +30,13 @@ mkdir "$temp"
 
 # Downloads run side by side, each a process group of its own, so that an interrupt ends all of it at once.
 set -m
-trap 'for job in $(jobs -p); do kill -- "-$job" 2>/dev/null || true; done; rm -rf "$temp"' EXIT
+tidy() {
+  exec 2>/dev/null # the shell's own words on each job that is ended
+  for job in $(jobs -p); do kill -- "-$job" || true; done
+  wait || true
+  rm -rf "$temp"
+}
+trap tidy EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -46,6 +52,20 @@ bring() {
     "$@" >"$log" 2>&1 </dev/null || { tail -n 20 "$log" >&2 && fail "$what could not be set up (see above)."; }
   }
   mv "$temp/$folder" "$cache/$folder"
+}
+
+need_npm() {
+  need node nodejs
+  need npm npm
+  need tar tar
+}
+
+need_debian() {
+  need apt-get apt
+  need dpkg-deb dpkg
+  need gpgv gpgv
+  [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] ||
+    fail "Debian's archive keys are missing. Install them (apt-get install debian-archive-keyring) and run this again."
 }
 
 bring_deno() { # VERSION
@@ -114,6 +134,7 @@ bring_compile() {
   [ "$(cat "$finding")" = pair ] || return 0
   [ "$(uname -sm)" = "Linux x86_64" ] ||
     fail "Deno's base for compiling cannot be downloaded, and npm has one for x86_64 Linux only. Run this where Deno can download it."
+  [ -d "$cache/denort-$PAIR_DENORT" ] || need_npm
   bring_deno $PAIR_DENO
   bring "denort-$PAIR_DENORT" "denort $PAIR_DENORT" \
     bash scripts/lib/denort.sh "$temp/denort-$PAIR_DENORT/denort"
@@ -131,12 +152,18 @@ found_haproxy=$(installed_haproxy || true)
 deno=${found_deno:-$cache/deno-$DENO_VERSION/deno}
 export DENO_DIR=$cache/deno DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
 
+# The suites that have a version now; it moves from experimental to sid, to forky.
+declare -A suites=([3.0]=trixie [3.2]=forky,sid [3.4]=sid,experimental)
+haproxies=()
+[ -n "$found_haproxy" ] || haproxies=(3.2)
+[ "$level" != --tests ] || haproxies=(3.0 3.2 3.4)
+
+# Asked for before anything starts, so that what is missing is said in one line.
+[ -x "$deno" ] || need_npm
+for version in "${haproxies[@]}"; do [ -d "$cache/haproxy-$version" ] || need_debian; done
+
 bring_deno_and_dependencies &
-if [ -z "$found_haproxy" ] || [ "$level" = --tests ]; then bring_haproxy 3.2 forky,sid & fi
-if [ "$level" = --tests ]; then
-  bring_haproxy 3.0 trixie &
-  bring_haproxy 3.4 sid,experimental &
-fi
+for version in "${haproxies[@]}"; do bring_haproxy "$version" "${suites[$version]}" & done
 for job in $(jobs -p); do wait "$job" || exit 1; done
 
 # assign NAME FOLDER/FILE: a line for env.sh, where the cache has that file.
@@ -147,14 +174,12 @@ assign() { [ ! -e "$cache/$2" ] || echo "export $1=\"\$_cache/$2\""; }
   echo 'export DENO_DIR="$_cache/deno" DENO_NO_UPDATE_CHECK=1'
   [ ! -e "$cache/ca-store" ] || echo "export DENO_TLS_CA_STORE=\${DENO_TLS_CA_STORE:-$(cat "$cache/ca-store")}"
   if [ -n "$found_deno" ]; then printf 'export DENO=%q\n' "$found_deno"; else assign DENO "deno-$DENO_VERSION/deno"; fi
-  if [ "$(cat "$cache/compile-$DENO_VERSION" 2>/dev/null)" = pair ]; then
-    assign DENO_COMPILE "deno-$PAIR_DENO/deno"
-    assign DENORT_BIN "denort-$PAIR_DENORT/denort"
-  else
-    echo 'export DENO_COMPILE="$DENO"'
-  fi
+  case $(cat "$cache/compile-$DENO_VERSION" 2>/dev/null) in
+    own) echo 'export DENO_COMPILE="$DENO"' ;;
+    pair) assign DENO_COMPILE "deno-$PAIR_DENO/deno" && assign DENORT_BIN "denort-$PAIR_DENORT/denort" ;;
+  esac
   if [ -n "$found_haproxy" ]; then printf 'export HAPROXY=%q\n' "$found_haproxy"; else assign HAPROXY haproxy-3.2/bin/haproxy; fi
-  for version in 3.0 3.2 3.4; do assign "HAPROXY_${version/./_}" "haproxy-$version/bin/haproxy"; done
+  for version in "${!suites[@]}"; do assign "HAPROXY_${version/./_}" "haproxy-$version/bin/haproxy"; done
   echo 'unset _cache'
 } >"$temp/env.sh"
 cmp -s "$temp/env.sh" "$cache/env.sh" || mv "$temp/env.sh" "$cache/env.sh"

@@ -3,6 +3,7 @@
 # Unpacks PACKAGEs of the Debian SUITES (separated by commas; the highest version that fits wins), and all
 # they depend on, into DIR/root; DIR/bin/PROGRAM runs the program with the libraries that came with it. Nothing
 # is installed, and no folder but DIR is touched. The mirror is the one that this machine's apt sources name.
+# Needs apt, dpkg, gpgv and debian-archive-keyring.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 
@@ -11,13 +12,7 @@ mkdir -p "$1"
 dir=$(cd "$1" && pwd) program=$2 suites=${3//,/ }
 shift 3
 
-need apt-get apt
-need dpkg-deb dpkg
-need gpgv gpgv
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -r $keyring ] ||
-  fail "Debian's archive keys are missing. Install debian-archive-keyring and run this again."
-
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
   sed -n '\,/debian/*$,{p;q}')}
 [ -n "$mirror" ] ||

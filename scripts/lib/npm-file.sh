@@ -1,11 +1,9 @@
 #!/usr/bin/env bash
 # npm-file.sh PACKAGE@VERSION PATH FILE: writes the file PATH of an npm package to FILE, executable, by rename.
-# No code of the package runs, and npm's own cache is left alone.
+# No code of the package runs, and npm's own cache is left alone. Needs npm and tar.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 package=$1 path=$2 file=$3
-need npm npm
-need tar tar
 
 mkdir -p "$(dirname "$file")"
 temp=$(mktemp -d "$file.XXXXXX")
