@@ -1,9 +1,32 @@
 /** A tool in the table: its data (name, hints, schemas, deadline) and its handler. One zod schema is the validation, the JSON Schema and the type. */
 import { z } from "zod";
+import { AgentError } from "../lib/errors.ts";
 import type { CallContext } from "../lib/rpc/mod.ts";
-import type { ToolGroup, ToolHints } from "../lib/tool_definition.ts";
+import type { ToolDefinition, ToolGroup, ToolHints, ToolResult } from "../lib/tool_definition.ts";
+import type { ToolContext } from "./context.ts";
 
-export interface ToolSpec<Context, Input extends z.ZodType, Output extends z.ZodObject> {
+/** Who calls: for the audit log, never for a decision. */
+export interface Caller {
+  readonly transport: "http" | "stdio" | "shell";
+  readonly who: string;
+}
+
+export interface ToolCallContext extends CallContext {
+  readonly caller: Caller;
+}
+
+/** What a handler gets: its call, and the name that it goes by in the journal. */
+export interface HandlerContext extends CallContext {
+  readonly tool: string;
+}
+
+export interface Tool {
+  readonly definition: ToolDefinition;
+  /** Validates the arguments. Refusals are thrown as AgentError. */
+  run(args: unknown, context: ToolContext, call: ToolCallContext): Promise<ToolResult>;
+}
+
+export interface ToolSpec<Input extends z.ZodObject, Output extends z.ZodObject> {
   readonly name: string;
   readonly title: string;
   readonly description: string;
@@ -11,11 +34,102 @@ export interface ToolSpec<Context, Input extends z.ZodType, Output extends z.Zod
   readonly hints: ToolHints;
   readonly input: Input;
   readonly output: Output;
+  /** Milliseconds. */
   readonly deadlineMs?: number;
   readonly deadlineFromTimeout?: boolean;
   run(
     input: z.output<Input>,
-    context: Context,
-    call: CallContext,
+    context: ToolContext,
+    call: HandlerContext,
   ): Promise<{ readonly text: string; readonly structured: z.input<Output> }>;
+}
+
+/** Longer than waiting for the lock, for HAProxy, and for HAProxy once more to undo. */
+const DEFAULT_DEADLINE_MS = 30_000;
+
+export const READS: ToolHints = {
+  readOnlyHint: true,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: false,
+};
+export const ADDS: ToolHints = { ...READS, readOnlyHint: false, idempotentHint: false };
+export const SETS: ToolHints = { ...READS, readOnlyHint: false };
+export const REMOVES: ToolHints = { ...SETS, destructiveHint: true };
+
+export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
+  spec: ToolSpec<Input, Output>,
+): Tool {
+  const { name, title, description, group, hints, input, output } = spec;
+  const writes = !hints.readOnlyHint;
+
+  async function checked(args: unknown, context: ToolContext, call: ToolCallContext) {
+    if (writes && context.readOnly) {
+      throw new AgentError("REFUSED", `${name} changes things, and MCP_READ_ONLY is set.`);
+    }
+    const parsed = input.safeParse(args ?? {});
+    if (!parsed.success) throw invalid(parsed.error, input);
+    if (needsConfirmation(parsed.data, context)) {
+      throw new AgentError("CONFIRMATION_NEEDED", `${name} has to be confirmed.`, {
+        hint: "Ask the person, then call again with confirm=true.",
+      });
+    }
+    const { text, structured } = await spec.run(parsed.data, context, {
+      tool: name,
+      signal: call.signal,
+      progress: call.progress,
+    });
+    return { text, structured: structured as Record<string, unknown> };
+  }
+
+  function needsConfirmation(data: Record<string, unknown>, { confirm }: ToolContext): boolean {
+    return "confirm" in data && confirm === "require" && !data.confirm && !data.dry_run;
+  }
+
+  return {
+    definition: {
+      name,
+      title,
+      description,
+      group,
+      inputSchema: z.toJSONSchema(input, { io: "input" }) as Record<string, unknown>,
+      outputSchema: z.toJSONSchema(output, { io: "output" }) as Record<string, unknown>,
+      annotations: hints,
+      deadlineMs: spec.deadlineMs ?? DEFAULT_DEADLINE_MS,
+      deadlineFromTimeout: spec.deadlineFromTimeout ?? false,
+    },
+    async run(args, context, call) {
+      if (!writes) return await checked(args, context, call);
+      const record = { tool: name, args: bounded(args), caller: call.caller };
+      try {
+        const result = await checked(args, context, call);
+        await context.audit({ ...record, code: "OK" });
+        return result;
+      } catch (cause) {
+        const error = AgentError.from(cause);
+        await context.audit({ ...record, code: error.code, message: error.message });
+        throw error;
+      }
+    },
+  };
+}
+
+/** What a caller sends may be a megabyte of nonsense: the audit log keeps so much of it. */
+const MAX_AUDITED = 12_000;
+
+function bounded(args: unknown): unknown {
+  const length = JSON.stringify(args ?? {}).length;
+  return length > MAX_AUDITED ? `${length} characters` : args;
+}
+
+/** Zod's findings in our words: the first one as the message, the tool's parameters as the hint. */
+function invalid(error: z.ZodError, input: z.ZodObject): AgentError {
+  const issues = error.issues.map((issue) => {
+    if (issue.code === "unrecognized_keys") return `there is no parameter ${issue.keys.join(", ")}`;
+    return `${issue.path.join(".") || "the arguments"} ${issue.message}`;
+  });
+  return new AgentError("VALIDATION", `${issues[0]}.`, {
+    hint: `Parameters: ${Object.keys(input.shape).join(", ")}.`,
+    details: { issues },
+  });
 }

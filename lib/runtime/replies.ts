@@ -24,12 +24,17 @@ export function readReply(command: Command, raw: string): Reply {
 
 /** The error for a command that HAProxy refused. */
 export function rejected(command: Command, message: string): AgentError {
+  const server = /^set server [^ /]+\/([^ ]+)/.exec(command.line)?.[1];
   const sentence = message.split("\n")[0].slice(0, 500).replace(/\.$/, "");
   return new AgentError("HAPROXY_REJECTED", `HAProxy refused "${command.line}": ${sentence}.`, {
     hint: /^(No such|Can't find) (backend|server)/.test(message)
       ? "Its configuration lacks this pool or slot: let haproxy.cfg and HAPROXY_POOL_COUNT, HAPROXY_MAX_SLOTS agree."
       : "Nothing was changed. Look at haproxy.cfg and at HAProxy's log.",
-    details: { command: command.line, reply: message.slice(0, 2_000) },
+    details: {
+      command: command.line,
+      reply: message.slice(0, 2_000),
+      ...(server && { server }),
+    },
   });
 }
 

@@ -37,6 +37,8 @@ export interface Desired {
   /** Keys in the order people look for them: a wildcard after its domain. Starts after `after`. */
   keys(after?: string): Iterable<string>;
   readonly keyCount: number;
+  /** How many of them are wildcards. */
+  readonly wildcardCount: number;
   pools(): Iterable<readonly [pool: string, slots: Slots]>;
 }
 
@@ -55,6 +57,8 @@ export function desiredState(
   const pools = new Map<string, Map<number, Server>>();
   // Made when first asked for, then kept sorted: sorting 100,000 keys anew on every page would be slow.
   let sorted: string[] | undefined;
+  let wildcards = 0;
+  const isWildcard = (key: string) => key.startsWith(".") ? 1 : 0;
 
   function setKey(key: string, backend: string | null): void {
     const old = backends.get(key);
@@ -63,9 +67,11 @@ export function desiredState(
       keys.delete(key);
       if (keys.size === 0) keysByBackend.delete(old);
       backends.delete(key);
+      wildcards -= isWildcard(key);
     }
     if (backend !== null) {
       backends.set(key, backend);
+      wildcards += isWildcard(key);
       const keys = keysByBackend.get(backend);
       if (keys) keys.add(key);
       else keysByBackend.set(backend, new Set([key]));
@@ -95,6 +101,9 @@ export function desiredState(
     slotsOf: (pool) => pools.get(pool) ?? NO_SLOTS,
     get keyCount() {
       return backends.size;
+    },
+    get wildcardCount() {
+      return wildcards;
     },
     *keys(after) {
       sorted ??= [...backends.keys()].sort(compareKeys);

@@ -1,0 +1,77 @@
+/** What every tool works with: opened once by the tools room. */
+import { dirname } from "node:path";
+import type { Files, HaproxySettings, LogLevel, Settings } from "../lib/config.ts";
+import { AgentError } from "../lib/errors.ts";
+import { log } from "../lib/log.ts";
+import type { PoolShape } from "../lib/names/server.ts";
+import { type Healing, startHealing } from "../lib/reconcile/healing.ts";
+import { type RuntimeClient, runtimeClient } from "../lib/runtime/connection.ts";
+import { openRoot } from "../lib/sandbox/files.ts";
+import { appendAudit, type AuditRecord } from "../lib/state/audit.ts";
+import { fileLock } from "../lib/state/lock.ts";
+import { openStore } from "../lib/state/store.ts";
+import { type Transactions, transactions } from "../lib/transaction/mod.ts";
+import type { HostActs } from "./host_acts.ts";
+
+export interface ToolsSettings {
+  readonly files: Files;
+  readonly haproxy: HaproxySettings;
+  readonly confirm: Settings["confirm"];
+  readonly logLevel: LogLevel;
+  /** Which of this process's tools rooms this is, counted from 1. */
+  readonly room: number;
+  readonly pid: number;
+  /** True where HAProxy is brought in line with the files: serve and stdio. */
+  readonly heal: boolean;
+  readonly readOnly: boolean;
+}
+
+export interface ToolContext {
+  readonly shape: PoolShape;
+  readonly confirm: Settings["confirm"];
+  readonly readOnly: boolean;
+  readonly runtime: RuntimeClient;
+  readonly transactions: Transactions;
+  /** One line a call of a writing tool. A disk that can't take it is logged: the call's outcome stands. */
+  audit(record: AuditRecord): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How long a call waits for another process that holds the lock, and the start for our own predecessor. */
+const LOCK_WAIT_MS = 5_000;
+
+/** Throws STATE_CORRUPT or STATE_IO where the files can't be read, TIMEOUT where the lock is not to be had. */
+export async function openContext(settings: ToolsSettings, _host: HostActs): Promise<ToolContext> {
+  const { files: paths, haproxy } = settings;
+  const files = await openRoot(paths.root);
+  for (const path of [paths.lock, paths.journal]) await files.makeFolder(dirname(path));
+  const lock = fileLock(files, paths.lock, settings, LOCK_WAIT_MS);
+  const store = openStore(files, paths, haproxy);
+  const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
+  let healing: Healing | undefined;
+  const path = transactions({ settings, store, lock, runtime, onDoubt: () => healing?.request() });
+
+  await lock.hold(async () => {
+    for (const file of [paths.map, paths.servers, paths.serverState]) {
+      await files.removeStaged(dirname(file));
+    }
+    await store.refresh();
+  });
+  if (settings.heal) healing = await startHealing({ runtime, reconcile: path.reconcile });
+
+  return {
+    shape: haproxy,
+    confirm: settings.confirm,
+    readOnly: settings.readOnly,
+    runtime,
+    transactions: path,
+    audit: (record) =>
+      appendAudit(files, paths.audit, record).catch((cause) =>
+        log.error(`The audit log lacks a call of ${record.tool}: ${AgentError.from(cause).message}`)
+      ),
+    async close() {
+      healing?.close();
+      await path.close();
+    },
+  };
+}
