@@ -40,6 +40,7 @@ export const LAYERS: readonly Layer[] = [
       "lib/config.ts",
       "lib/log.ts",
       "lib/rpc",
+      "lib/names",
     ],
     typesOnly: ["lib/config.ts"],
   },
