@@ -1,0 +1,132 @@
+/** Tools that misbehave, and one that tries to leave: in the test build only, beside the product's. */
+import { z } from "zod";
+import { log } from "../../../lib/log.ts";
+import { openRoot } from "../../../lib/sandbox/files.ts";
+import { fileLock } from "../../../lib/state/lock.ts";
+import { READS, SETS, tool } from "../../../tools/tool.ts";
+import { probe } from "./probe.ts";
+
+const text = z.object({ text: z.string() });
+const answer = (value: string) => ({ text: value, structured: { text: value } });
+const forEver = (): never => {
+  for (;;);
+};
+
+export const testTools = [
+  tool({
+    name: "test_spin",
+    title: "Never yields",
+    description:
+      "Keeps the room's event loop busy for ever, under the file lock if told its place.",
+    group: "health",
+    hints: SETS,
+    input: z.object({ root: z.string().optional(), pid: z.int().default(0) }),
+    output: text,
+    deadlineMs: 60_000,
+    async run({ root, pid }) {
+      if (root === undefined) return forEver();
+      const lock = fileLock(await openRoot(root), `${root}/data/lock`, { pid, room: 1 }, 5_000);
+      return await lock.hold(() => Promise.resolve().then(forEver));
+    },
+  }),
+  tool({
+    name: "test_deaf",
+    title: "Ignores its cancellation",
+    description: "Awaits what never comes.",
+    group: "health",
+    hints: SETS,
+    input: z.object({}),
+    output: text,
+    deadlineMs: 300,
+    run: () => new Promise(() => {}),
+  }),
+  tool({
+    name: "test_exit",
+    title: "Ends its room",
+    description: "Calls Deno.exit.",
+    group: "health",
+    hints: SETS,
+    input: z.object({}),
+    output: text,
+    run: () => Deno.exit(0),
+  }),
+  tool({
+    name: "test_throw",
+    title: "Throws past every handler",
+    description: "Throws from a timer.",
+    group: "health",
+    hints: SETS,
+    input: z.object({}),
+    output: text,
+    run() {
+      setTimeout(() => {
+        throw new Error("thrown past every handler");
+      });
+      return new Promise(() => {});
+    },
+  }),
+  tool({
+    name: "test_read",
+    title: "A slow read",
+    description: "Answers after a while.",
+    group: "health",
+    hints: READS,
+    input: z.object({ ms: z.int() }),
+    output: text,
+    async run({ ms }) {
+      await pause(ms, new AbortController().signal);
+      return answer("read");
+    },
+  }),
+  tool({
+    name: "test_tattle",
+    title: "Says how it ended",
+    description: "Makes progress for five seconds; logs its cancellation.",
+    group: "health",
+    hints: SETS,
+    input: z.object({}),
+    output: text,
+    async run(_args, _context, { signal, progress }) {
+      try {
+        for (let step = 1; step <= 50; step++) {
+          progress({ progress: step, total: 50 });
+          await pause(100, signal);
+        }
+        return answer("ended");
+      } catch (cause) {
+        log.info(`tattle was cancelled: ${(cause as Error).name}`);
+        throw cause;
+      }
+    },
+  }),
+  tool({
+    name: "test_probe",
+    title: "Tries to leave the tools room",
+    description: "Answers what each attempt came to.",
+    group: "health",
+    hints: READS,
+    input: z.object({
+      root: z.string(),
+      apiPort: z.int(),
+      otherPort: z.int(),
+      outside: z.string(),
+      link: z.string(),
+    }),
+    output: z.looseObject({}),
+    deadlineMs: 60_000,
+    async run(target) {
+      const structured = await probe(target);
+      return { text: JSON.stringify(structured), structured };
+    },
+  }),
+];
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}

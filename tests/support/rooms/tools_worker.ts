@@ -1,0 +1,7 @@
+/** The test build's tools room: the product's tools, and some that misbehave. */
+/// <reference lib="deno.worker" />
+import { tools } from "../../../tools/mod.ts";
+import { openToolsRoom } from "../../../tools/room.ts";
+import { testTools } from "./test_tools.ts";
+
+openToolsRoom(self, [...tools, ...testTools]);
