@@ -147,7 +147,9 @@ export async function readImports(root: string): Promise<Import[]> {
       .flatMap(({ specifier, dependencies = [] }) =>
         dependencies.flatMap(({ code, type }) => {
           const target = code ?? type;
-          if (!target?.specifier.startsWith(base.href)) return [];
+          if (
+            !target?.specifier.startsWith(base.href) || target.specifier.endsWith(".json")
+          ) return [];
           const line = target.span.start.line + 1;
           return [{ from: path(specifier), line, to: path(target.specifier), typeOnly: !code }];
         })

@@ -34,6 +34,7 @@ esac
 
 bash scripts/setup.sh --compile
 . .cache/env.sh
+export NO_COLOR=1
 [ "$target" = "$native" ] || [ -z "${DENORT_BIN:-}" ] ||
   fail "no executable for $target from here: Deno's base for it cannot be downloaded, and the one from npm is for $native."
 

@@ -23,7 +23,7 @@ mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] ||
 need flock util-linux
 # One set-up at a time: another waits here and then finds everything in place.
 exec 9>"$cache/lock"
-flock -n 9 || { echo "setup: waiting for another set-up of this checkout" && flock 9; }
+flock -w 1 9 || { echo "setup: waiting for another set-up of this checkout" && flock 9; }
 temp=$cache/temp
 rm -rf "$temp" # what an interrupted set-up left
 mkdir "$temp"

@@ -88,6 +88,9 @@ Deno.test("check_layers.ts is content with arrows that point down", async () => 
   const { code, stderr } = await check({
     "main.ts": `import { state } from "./lib/state/mod.ts";\nconsole.log(state);\n`,
     "lib/state/mod.ts": `import { code } from "../errors.ts";\nexport const state = code;\n`,
+    "lib/cli/mod.ts":
+      `import about from "../../deno.json" with { type: "json" };\nconsole.log(about);\n`,
+    "deno.json": "{}",
     "lib/errors.ts": "export const code = 1;\n",
   });
   assert.equal(stderr, "");
