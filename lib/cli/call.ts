@@ -2,13 +2,13 @@
 import { Command } from "commander";
 import { AgentError } from "../errors.ts";
 import type { Progress } from "../rpc/mod.ts";
-import { EXIT } from "../supervisor/exit_code.ts";
+import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
 import type { RoomEntries } from "../supervisor/room.ts";
-import { callTool, readDefinitions } from "../supervisor/shell.ts";
+import { readDefinitions, withShell } from "../supervisor/shell.ts";
 import type { ToolDefinition } from "../tool_definition.ts";
 import { addFlags, HAPROXY_FLAGS, settingsFrom } from "./flags.ts";
 import type { Finish } from "./mod.ts";
-import { outcomeOf, UsageError } from "./outcome.ts";
+import { exitCodeOf, UsageError } from "./outcome.ts";
 import { parseToolArguments } from "./tool_arguments.ts";
 import { toolHelp } from "./tool_text.ts";
 
@@ -33,50 +33,42 @@ export function callCommand(rooms: RoomEntries, finish: Finish): Command {
       "\nExample: haproxy-mcp call haproxy_add_domain --domain example.com --ip 10.0.0.1",
     );
   return command.action(async (name: string | undefined, words: string[], flags: CallFlags) => {
-    if (name === undefined) {
-      if (!flags.help) throw new UsageError("Which tool? `haproxy-mcp tools` lists them.");
-      command.outputHelp();
-      return finish(EXIT.done);
-    }
-    const definition = findTool(name, await readDefinitions(rooms));
     if (flags.help) {
-      console.log(toolHelp(definition));
+      if (name === undefined) command.outputHelp();
+      else console.log(toolHelp(findTool(name, await readDefinitions(rooms))));
       return finish(EXIT.done);
     }
-    const parsed = parseToolArguments(definition, words, flags.args);
-    if (!parsed.ok) throw new UsageError(parsed.problem);
-    finish(await call(definition, parsed.args, flags, rooms));
+    if (name === undefined) throw new UsageError("Which tool? `haproxy-mcp tools` lists them.");
+    finish(await call(name, words, flags, rooms));
   });
 }
 
 async function call(
-  definition: ToolDefinition,
-  args: Readonly<Record<string, unknown>>,
+  name: string,
+  words: readonly string[],
   flags: CallFlags,
   rooms: RoomEntries,
-): Promise<typeof EXIT[keyof typeof EXIT]> {
+): Promise<ExitCode> {
   const cancel = new AbortController();
   const onSignal = () => cancel.abort(new DOMException("A signal came.", "AbortError"));
   for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
   try {
-    const options = {
-      signal: cancel.signal,
-      deadlineMs: deadlineOf(definition, args),
-      ...(Deno.stderr.isTerminal() && { onProgress: printProgress }),
-    };
-    const result = await callTool(
-      settingsFrom({ ...flags }),
-      definition.name,
-      args,
-      options,
-      rooms,
-    );
+    const result = await withShell(settingsFrom({ ...flags }), rooms, (shell) => {
+      const definition = findTool(name, shell.definitions);
+      const parsed = parseToolArguments(definition, words, flags.args);
+      if (!parsed.ok) throw new UsageError(parsed.problem);
+      return shell.call(definition.name, parsed.args, {
+        signal: cancel.signal,
+        deadlineMs: deadlineOf(definition, parsed.args),
+        ...(Deno.stderr.isTerminal() && { onProgress: printProgress }),
+      });
+    });
     console.log(flags.json ? JSON.stringify(result.structured) : result.text);
     return EXIT.done;
   } catch (cause) {
     if (!flags.json || !(cause instanceof AgentError)) throw cause;
     console.log(JSON.stringify({ error: cause.toData() }));
-    return outcomeOf(cause).exitCode;
+    return exitCodeOf(cause);
   } finally {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
   }

@@ -42,7 +42,7 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
     return exitCode;
   } catch (cause) {
     const outcome = outcomeOf(cause);
-    if (outcome.message !== undefined) console.error(`haproxy-mcp: ${outcome.message}`);
+    if (outcome.message !== undefined) console.error(outcome.message);
     return outcome.exitCode;
   }
 }

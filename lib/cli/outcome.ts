@@ -20,17 +20,24 @@ export function outcomeOf(cause: unknown): Outcome {
   if (cause instanceof CommanderError) {
     return { exitCode: cause.exitCode === 0 ? EXIT.done : EXIT.usage };
   }
-  if (cause instanceof UsageError) return { exitCode: EXIT.usage, message: cause.message };
-  if (cause instanceof SettingsError) return { exitCode: EXIT.settings, message: cause.message };
+  if (cause instanceof UsageError) {
+    return { exitCode: EXIT.usage, message: `error: ${cause.message}` };
+  }
+  if (cause instanceof SettingsError) {
+    return { exitCode: EXIT.settings, message: `haproxy-mcp: ${cause.message}` };
+  }
   const error = AgentError.from(cause);
   const hint = error.hint ? ` Hint: ${error.hint}` : "";
   return { exitCode: exitCodeOf(error), message: `Error: ${error.message}${hint}` };
 }
 
-function exitCodeOf({ code }: AgentError): ExitCode {
+export function exitCodeOf({ code }: AgentError): ExitCode {
   switch (code) {
     case "HAPROXY_UNREACHABLE":
       return EXIT.haproxyUnreachable;
+    // A file under the root that a person has to put right, as a bad setting.
+    case "STATE_CORRUPT":
+      return EXIT.settings;
     case "INTERNAL":
       return EXIT.internal;
     default:

@@ -2,76 +2,83 @@
 import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { openLog } from "../log.ts";
-import { type CallOptions, connect } from "../rpc/mod.ts";
+import { type CallOptions, connect, type Peer } from "../rpc/mod.ts";
 import type { ToolDefinition, ToolResult } from "../tool_definition.ts";
 import type { ToolCall, ToolsRoom } from "../../tools/room.ts";
 import { type Grants, NO_GRANTS, toolsGrants } from "./grants.ts";
-import { openRoom, type Room, type RoomEntries } from "./room.ts";
+import { openRoom, type RoomEntries } from "./room.ts";
 import { prepareRoot } from "./root.ts";
 
-/** What the tools are. Needs no root, no HAProxy and no settings. */
-export async function readDefinitions(entries: RoomEntries): Promise<ToolDefinition[]> {
-  const room = openToolsRoom(entries, NO_GRANTS);
-  try {
-    return await room.peer.call("definitions", undefined);
-  } finally {
-    room.end(new AgentError("CANCELLED", "The definitions are read."));
-  }
+export interface Shell {
+  readonly definitions: readonly ToolDefinition[];
+  /** Throws the AgentError that the tool answers, or OUTCOME_UNKNOWN when the room is lost. */
+  call(name: string, args: unknown, options: CallOptions): Promise<ToolResult>;
 }
 
-/**
- * Runs one tool. Throws SettingsError, or the AgentError that the tool answers.
- *
- * @param options its deadline is the caller's, as for every room
- */
-export async function callTool(
+/** What the tools are. Needs no root, no HAProxy and no settings. */
+export function readDefinitions(entries: RoomEntries): Promise<readonly ToolDefinition[]> {
+  return withToolsRoom(entries, NO_GRANTS, (room) => room.call("definitions", undefined));
+}
+
+/** Opens a tools room for `use`, and ends it with it. Throws SettingsError for a root that can't be used. */
+export async function withShell<T>(
   given: Settings,
-  name: string,
-  args: unknown,
-  options: CallOptions,
   entries: RoomEntries,
-): Promise<ToolResult> {
+  use: (shell: Shell) => Promise<T>,
+): Promise<T> {
   openLog("main", given.logLevel);
   const { files, haproxy, confirm, logLevel, front } = await prepareRoot(given);
   const settings = { files, haproxy, confirm, logLevel, readOnly: front.readOnly };
-  const room = openToolsRoom(entries, toolsGrants(files.root, haproxy));
-  const { port1, port2 } = new MessageChannel();
-  const tools = connect<Record<string, (call: ToolCall) => ToolResult>>(port1);
-  room.lost.catch((why) => tools.close(why));
-  try {
-    await room.peer.call("start", {
-      settings: { ...settings, room: 1, pid: Deno.pid, heal: false },
-      port: port2,
-    }, { transfer: [port2] });
-    const caller = { transport: "shell", who: `process ${Deno.pid}` } as const;
-    const result = await tools.call(name, { args, caller }, options);
-    await room.peer.call("stop", undefined);
-    return result;
-  } finally {
-    port1.close();
-    room.end(new AgentError("CANCELLED", "The call has ended."));
-  }
+  const caller = { transport: "shell", who: `process ${Deno.pid}` } as const;
+
+  return await withToolsRoom(entries, toolsGrants(files.root, haproxy), async (room) => {
+    const definitions = await room.call("definitions", undefined);
+    return await use({
+      definitions,
+      async call(name, args, options) {
+        const { port1, port2 } = new MessageChannel();
+        const tools = connect<Record<string, (call: ToolCall) => ToolResult>>(port1);
+        const start = {
+          settings: { ...settings, room: 1, pid: Deno.pid, heal: false },
+          port: port2,
+        };
+        try {
+          await room.call("start", start, { transfer: [port2] });
+          return await tools.call(name, { args, caller }, options);
+        } finally {
+          port1.close();
+          // What it answered is on disk before the process ends.
+          await room.call("stop", undefined);
+        }
+      },
+    });
+  });
 }
 
-/** `lost` rejects when the room is lost, and never resolves. No act of the host is needed for one call. */
-function openToolsRoom(
+/** Whatever `use` waits for, the loss of the room ends it. */
+async function withToolsRoom<T>(
   entries: RoomEntries,
   grants: Grants,
-): Room<ToolsRoom> & { readonly lost: Promise<never> } {
+  use: (room: Peer<ToolsRoom>) => Promise<T>,
+): Promise<T> {
   const { promise: lost, reject } = Promise.withResolvers<never>();
-  lost.catch(() => {});
   const room = openRoom<ToolsRoom>({
     name: "tools",
     entry: entries.tools,
     grants,
+    // One room has no predecessor, and asks for nothing.
     handlers: {},
     onLost({ why }) {
-      const error = new AgentError("OUTCOME_UNKNOWN", `The tools room is lost: ${why}.`, {
-        hint: "Read the current state before you try again.",
-      });
-      room.end(error);
-      reject(error);
+      reject(
+        new AgentError("OUTCOME_UNKNOWN", `The tools room is lost: ${why}.`, {
+          hint: "Read the current state before you try again.",
+        }),
+      );
     },
   });
-  return { ...room, lost };
+  try {
+    return await Promise.race([lost, use(room.peer)]);
+  } finally {
+    room.end(new AgentError("CANCELLED", "The call has ended."));
+  }
 }

@@ -36,13 +36,12 @@ export interface ToolsKeeper {
   stop(): Promise<void>;
 }
 
-/** Throws the first room's own error where that can't start; later ones end the process. */
+/** Throws STATE_CORRUPT or INTERNAL where the first room can't start; later ones end the process. */
 export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
   const { settings, entry, attach, endProcess } = options;
   let number = 0;
   let room: Room<ToolsRoom>;
   let started = false;
-  let listening = false;
 
   function open(): Promise<void> {
     number += 1;
@@ -89,9 +88,9 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
   }
 
   async function replaceDeaf(): Promise<void> {
-    const asked = room;
-    const tools = await asked.peer.call("deaf", { ms: DEAF_MS }).catch(() => []);
-    if (room === asked && started && tools.length > 0) {
+    const suspect = room;
+    const tools = await suspect.peer.call("deaf", { ms: DEAF_MS }).catch(() => []);
+    if (room === suspect && started && tools.length > 0) {
       lost({
         why: `${tools.join(", ")} ignored its cancellation for ${DEAF_MS / 1000} s`,
         silent: false,
@@ -99,17 +98,16 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
     }
   }
 
-  await open();
+  await open().catch((cause) => {
+    const { code, message, hint } = AgentError.from(cause);
+    if (code === "STATE_CORRUPT") throw cause;
+    throw new AgentError("INTERNAL", `The tools room did not start: ${message}`, { hint, cause });
+  });
   started = true;
   return {
     definitions: await room!.peer.call("definitions", undefined),
     toolDeaf() {
-      if (listening) return;
-      listening = true;
-      setTimeout(() => {
-        listening = false;
-        void replaceDeaf();
-      }, DEAF_MS);
+      setTimeout(replaceDeaf, DEAF_MS);
     },
     async stop() {
       await room.peer.call("stop", undefined, { deadlineMs: 1_000 });
