@@ -11,7 +11,8 @@ function http(options: InitOptions): string {
     # The agent never answers in the clear: requests to it carry a token.
     http-request redirect prefix ${httpsUrl(mcp.host, httpsPort)} code 308 if ${hostIs(mcp.host)}`;
   return `\
-# Serves too, without a redirect to https: a domain works before it has a certificate.
+# Serves too, without a redirect: a domain works before it has a certificate. Once all have one:
+#    http-request redirect scheme https code 308
 frontend fe_http
 ${bind.map((address) => `    bind ${listen(address, httpPort)}`).join("\n")}
     option httplog

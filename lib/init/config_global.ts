@@ -42,9 +42,12 @@ global
     # Read at every start and reload. haproxy-mcp keeps it true: do not edit.
     server-state-file ${serverState}
 
-    # maxconn is worked out at start from the open files that the system allows ('ulimit -n'), at most:
-    # 2 x ${CONNECTIONS} connections + ${pools} x ${slots} checks + ${OTHER_FILES} for listeners and the like.
+    # maxconn is worked out at start from the open files that the system allows ('ulimit -Hn'), with
+    # this many at most: 2 x ${CONNECTIONS} connections + ${pools} x ${slots} checks + ${OTHER_FILES} for the rest.
     fd-hard-limit ${2 * CONNECTIONS + pools * slots + OTHER_FILES}
+    # Where the system allows too few, a warning and 100 connections: better than no start. Free slots
+    # are not checked and need none.
+    no strict-limits
     # After a reload the old process serves what it still has open, but not for ever.
     hard-stop-after 10m
 
