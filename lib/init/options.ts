@@ -57,3 +57,21 @@ export function paths(root: string) {
 export function hostPort(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+/**
+ * Why a path can't be used, or undefined. It stands in haproxy.cfg and in shell lines that people copy,
+ * where blanks, quotes, `$`, `#`, commas and the like mean something.
+ */
+export function pathProblem(path: string): string | undefined {
+  if (!path.startsWith("/")) return "it has to be an absolute path";
+  if (!/^[A-Za-z0-9._/+@-]+$/.test(path)) {
+    return "only letters, digits and . _ - + @ / may be in it, since it stands in haproxy.cfg";
+  }
+  return undefined;
+}
+
+/** As pathProblem, and short enough for the master socket: HAProxy takes 97 characters of a socket's path. */
+export function rootProblem(root: string): string | undefined {
+  if (root.length > 80) return "it is longer than 80 characters, too long for the sockets under it";
+  return root === "/" ? "it has to be a folder of its own" : pathProblem(root);
+}
