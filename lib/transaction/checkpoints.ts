@@ -1,13 +1,16 @@
 /**
- * When the files follow the journal. A change that comes alone is in the files before its answer; under load the files
- * follow at most SPACING_MS later, as the journal alone makes a change durable.
+ * When the files follow the journal. A change that comes alone is in the files before its answer. Changes that come
+ * together are durable by the journal, and the files follow in the first pause, at most LAG_MS later.
  */
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { Change } from "../state/model.ts";
 import type { PreparedCheckpoint, Store } from "../state/store.ts";
 
-const SPACING_MS = 1_000;
+/** Changes less than this apart come together. */
+const PAUSE_MS = 20;
+const LAG_MS = 1_000;
+const RETRY_MS = 1_000;
 
 /** A batch of changes on its way to disk: the journal has it. */
 export interface Save {
@@ -23,7 +26,7 @@ export interface Checkpoints {
     entries: readonly { readonly tool: string; readonly changes: readonly Change[] }[],
   ): Promise<Save>;
   /** Brings the files up to date, if they are not. Under the lock. */
-  now(): Promise<void>;
+  catchUp(): Promise<void>;
   /** Ends the timer, after a last checkpoint where one is due. */
   close(): Promise<void>;
 }
@@ -32,40 +35,44 @@ export function checkpoints(
   store: Store,
   locked: <T>(act: () => Promise<T>) => Promise<T>,
 ): Checkpoints {
-  let lastAt = -Infinity;
+  let lastChangeAt = -Infinity;
+  /** When the first change came that the files lack. */
+  let behindSince: number | undefined;
   let failed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function later(): void {
-    if (timer !== undefined) return;
-    timer = setTimeout(() => {
-      timer = undefined;
-      locked(now).catch((cause) => failure(cause));
-    }, Math.max(0, lastAt + SPACING_MS - performance.now()));
+  function later(waitMs: number): void {
+    clearTimeout(timer);
+    const now = performance.now();
+    behindSince ??= now;
+    timer = setTimeout(
+      () => locked(catchUp).catch((cause) => failure(cause)),
+      Math.max(0, Math.min(waitMs, behindSince + LAG_MS - now)),
+    );
   }
 
   function failure(cause: unknown): void {
     // The journal holds everything. Until it works again, changes are staged before they are begun, so refused.
     failed = true;
-    lastAt = performance.now();
+    behindSince = undefined;
     log.error(`The files could not be brought up to date: ${AgentError.from(cause).message}`);
-    later();
+    later(RETRY_MS);
   }
 
   async function commit(prepared: PreparedCheckpoint): Promise<void> {
     await prepared.commit();
-    lastAt = performance.now();
+    clearTimeout(timer);
+    behindSince = undefined;
     failed = false;
   }
 
-  async function now(): Promise<void> {
-    if (!store.dirty) return;
-    await commit(await store.prepareCheckpoint());
+  async function catchUp(): Promise<void> {
+    if (store.dirty) await commit(await store.prepareCheckpoint());
   }
 
   return {
     async begin(entries) {
-      const alone = failed || performance.now() - lastAt >= SPACING_MS;
+      const alone = failed || performance.now() - lastChangeAt >= PAUSE_MS;
       // Staged first: a full disk or a folder that can't be written shows before HAProxy hears anything.
       const prepared = alone ? await store.prepareCheckpoint() : undefined;
       let seqs: readonly number[];
@@ -77,9 +84,10 @@ export function checkpoints(
       }
       return {
         async finish() {
+          lastChangeAt = performance.now();
           if (!prepared) {
-            await store.mark("done", seqs).catch((cause) => failure(cause));
-            return later();
+            later(PAUSE_MS);
+            return await store.mark("done", seqs).catch((cause) => failure(cause));
           }
           await commit(prepared).catch(async (cause) => {
             await prepared.discard();
@@ -103,10 +111,10 @@ export function checkpoints(
         },
       };
     },
-    now,
+    catchUp,
     async close() {
       clearTimeout(timer);
-      if (store.dirty) await locked(now);
+      if (store.dirty) await locked(catchUp);
     },
   };
 }

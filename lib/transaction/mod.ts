@@ -236,7 +236,7 @@ export function transactions(parts: TransactionParts): Transactions {
         }, { deadlineMs: 60_000 });
         await store.mark("done", cutOff.map(({ seq }) => seq));
         cutOff = [];
-        await saving.now();
+        await saving.catchUp();
         return convergence;
       }),
     async close() {
