@@ -68,14 +68,14 @@ export const testTools = [
   tool({
     name: "test_read",
     title: "A slow read",
-    description: "Answers after a while.",
+    description: "Answers after a while with the version of Deno.",
     group: "health",
     hints: READS,
     input: z.object({ ms: z.int() }),
     output: text,
     async run({ ms }) {
       await pause(ms, new AbortController().signal);
-      return answer("read");
+      return answer(Deno.version.deno);
     },
   }),
   tool({
