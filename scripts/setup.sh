@@ -30,9 +30,10 @@ mkdir "$temp"
 
 # Downloads run side by side, each a process group of its own, so that an interrupt ends all of it at once.
 set -m
+jobs=()
 tidy() {
   exec 2>/dev/null # the shell's own words on each job that is ended
-  for job in $(jobs -p); do kill -- "-$job" || true; done
+  for job in "${jobs[@]}"; do kill -- "-$job" || true; done
   wait || true
   rm -rf "$temp"
 }
@@ -105,15 +106,14 @@ bring_dependencies() {
   wanted=$(cat deno.json deno.lock | sha256sum)
   [ "$wanted" != "$(cat "$cache/dependencies" 2>/dev/null)" ] || return 0
   echo "setup: getting the npm dependencies"
-  if ! "$deno" install --frozen >"$log" 2>&1 </dev/null; then
+  local install=("$deno" install --frozen)
+  if ! "${install[@]}" >"$log" 2>&1 </dev/null; then
     if [ -z "${DENO_TLS_CA_STORE:-}" ] && grep -q UnknownIssuer "$log"; then
       export DENO_TLS_CA_STORE=system
-      "$deno" install --frozen >"$log" 2>&1 </dev/null && echo system >"$cache/ca-store" ||
-        { tail -n 20 "$log" >&2 && fail "the npm dependencies could not be set up (see above)."; }
-    else
-      tail -n 20 "$log" >&2
-      fail "the npm dependencies could not be set up (see above)."
+      echo system >"$cache/ca-store"
     fi
+    "${install[@]}" >"$log" 2>&1 </dev/null ||
+      { tail -n 20 "$log" >&2 && fail "the npm dependencies could not be set up (see above)."; }
   fi
   echo "$wanted" >"$cache/dependencies"
 }
@@ -125,7 +125,7 @@ bring_compile() {
   if [ ! -e "$finding" ]; then
     echo 'console.log("compiled")' >"$temp/trial.ts"
     # A network that drops packets instead of refusing must not hold the set-up up for long.
-    if timeout 60 "$deno" compile --quiet --no-config -o "$temp/trial" "$temp/trial.ts" >"$temp/trial.log" 2>&1 </dev/null; then
+    if timeout --foreground 60 "$deno" compile --quiet --no-config -o "$temp/trial" "$temp/trial.ts" >"$temp/trial.log" 2>&1 </dev/null; then
       echo own >"$finding"
     else
       echo pair >"$finding"
@@ -142,8 +142,8 @@ bring_compile() {
 
 bring_deno_and_dependencies() {
   [ -n "$found_deno" ] || bring_deno $DENO_VERSION
-  bring_dependencies
   [ ! -e "$cache/ca-store" ] || export DENO_TLS_CA_STORE=${DENO_TLS_CA_STORE:-$(cat "$cache/ca-store")}
+  bring_dependencies
   [ -z "$level" ] || bring_compile
 }
 
@@ -163,8 +163,12 @@ haproxies=()
 for version in "${haproxies[@]}"; do [ -d "$cache/haproxy-$version" ] || need_debian; done
 
 bring_deno_and_dependencies &
-for version in "${haproxies[@]}"; do bring_haproxy "$version" "${suites[$version]}" & done
-for job in $(jobs -p); do wait "$job" || exit 1; done
+jobs+=($!)
+for version in "${haproxies[@]}"; do
+  bring_haproxy "$version" "${suites[$version]}" &
+  jobs+=($!)
+done
+for job in "${jobs[@]}"; do wait "$job" || exit 1; done
 
 # assign NAME FOLDER/FILE: a line for env.sh, where the cache has that file.
 assign() { [ ! -e "$cache/$2" ] || echo "export $1=\"\$_cache/$2\""; }

@@ -21,7 +21,7 @@ mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-B
 # An apt of its own: state, cache, sources and configuration all lie here. Of the machine's configuration only
 # the way to the network (proxies, retries) is taken: its hooks would change the system.
 apt=$dir/apt
-mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,none,debs}
+mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,none,debs,temp}
 : >"$apt/state/status"
 for suite in $suites; do
   echo "deb [signed-by=$keyring target=Packages] $mirror $suite main"
@@ -44,7 +44,7 @@ Acquire::Retries "5";
 Acquire::http::Timeout "30";
 CONFIG
 } >"$apt/apt.conf"
-export APT_CONFIG=$apt/apt.conf
+export APT_CONFIG=$apt/apt.conf TMPDIR=$apt/temp
 
 apt-get -qq --error-on=any update
 # The dependencies as apt itself resolves them for an empty system, one NAME=VERSION a line.
