@@ -92,7 +92,7 @@ choose_target=()
   cd "$work/main"
   "$DENO_COMPILE" compile --quiet --no-check --no-code-cache --unstable-worker-options "${permissions[@]}" \
     "${choose_target[@]}" --include front_worker.js --include tools_worker.js -o "$work/$name" main.js
-)
+) || fail "no executable for $target: \`deno compile\` failed (see above)."
 [ -z "$stamp" ] || rm -f "$stamp"
 mv "$work/$name" "$out"
 [ -z "$stamp" ] || echo "$inputs" >"$stamp"
