@@ -21,7 +21,7 @@ import {
   wouldChange,
 } from "./fields.ts";
 import { checkSlot, poolOf } from "./places.ts";
-import { ADDS, type HandlerContext, tool } from "./tool.ts";
+import { ADDS, type HandlerContext, invalid, tool } from "./tool.ts";
 
 const MAX_SERVERS = 10;
 const MAX_JSON_BYTES = 10 * 1024;
@@ -121,12 +121,7 @@ function parseJson(text: string): z.output<typeof list> {
   }
   const parsed = list.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [{ path, message }] = parsed.error.issues;
-  throw refuse(
-    path.length > 0
-      ? `[${String(path[0])}]${path.slice(1).map((p) => `.${String(p)}`).join("")} ${message}`
-      : message,
-  );
+  throw invalid(parsed.error, item, ["servers"]);
 }
 
 /** What the pool's haproxy.cfg lacks or HAProxy refuses is left out, and the rest tried again. */

@@ -99,15 +99,14 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
       deadlineFromTimeout: spec.deadlineFromTimeout ?? false,
     },
     async run(args, context, call) {
-      if (!writes) return await checked(args, context, call);
       const record = { tool: name, args: bounded(args), caller: call.caller };
       try {
         const result = await checked(args, context, call);
-        await context.audit({ ...record, code: "OK" });
+        if (writes) await context.audit({ ...record, code: "OK" });
         return result;
       } catch (cause) {
         const error = AgentError.from(cause);
-        await context.audit({ ...record, code: error.code, message: error.message });
+        if (writes) await context.audit({ ...record, code: error.code, message: error.message });
         throw error;
       }
     },
@@ -123,13 +122,33 @@ function bounded(args: unknown): unknown {
 }
 
 /** Zod's findings in our words: the first one as the message, the tool's parameters as the hint. */
-function invalid(error: z.ZodError, input: z.ZodObject): AgentError {
-  const issues = error.issues.map((issue) => {
-    if (issue.code === "unrecognized_keys") return `there is no parameter ${issue.keys.join(", ")}`;
-    return `${issue.path.join(".") || "the arguments"} ${issue.message}`;
-  });
+export function invalid(
+  error: z.ZodError,
+  input: z.ZodObject,
+  above: readonly PropertyKey[] = [],
+): AgentError {
+  const issues = error.issues.map((issue) => sentence(issue, above));
   return new AgentError("VALIDATION", `${issues[0]}.`, {
     hint: `Parameters: ${Object.keys(input.shape).join(", ")}.`,
     details: { issues },
   });
+}
+
+function sentence(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): string {
+  const path = [...above, ...issue.path];
+  const place = path.map((step, i) =>
+    typeof step === "number" ? `[${step}]` : `${i ? "." : ""}${String(step)}`
+  )
+    .join("");
+  if (issue.code === "unrecognized_keys") {
+    return `${place ? `${place}: ` : ""}there is no parameter ${issue.keys.join(", ")}`;
+  }
+  if (issue.code === "invalid_union") {
+    // Of several forms, the one that the value came close to has more to say than that none fits.
+    const close = issue.errors.find(([first]) =>
+      first.path.length > 0 || first.code !== "invalid_type"
+    );
+    if (close) return sentence(close[0], path);
+  }
+  return `${place || "the arguments"} ${issue.message}`;
 }

@@ -93,7 +93,9 @@ function slotCommands(running: RunningServer, wanted: Server | undefined): Comma
     return idle ? [] : [
       state,
       setServerAddress(backend, server, PLACEHOLDER.ip, PLACEHOLDER.port),
-      setServerWeight(backend, server, PLACEHOLDER.weight),
+      ...(running.weight === PLACEHOLDER.weight
+        ? []
+        : [setServerWeight(backend, server, PLACEHOLDER.weight)]),
     ];
   }
   const moves = running.ip !== wanted.ip || running.port !== wanted.httpPort;

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { startBackend } from "../support/backend.ts";
+import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
+import { openTools } from "../support/tools.ts";
+
+for (const version of HAPROXY_VERSIONS) {
+  Deno.test(`${version}: wait_drain answers when the last request has ended, with progress`, async () => {
+    await using one = startBackend("one");
+    await using two = startBackend("two");
+    await using rig = await openTools({ version });
+    await rig.call("add_domain", { domain: "d.test", ip: "127.0.0.1", http_port: one.port });
+    await rig.call("add_server", { domain: "d.test", ip: "127.0.0.1", http_port: two.port });
+    const slow = rig.get("d.test", "/slow?ms=900");
+    while (one.requests + two.requests === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const slot = one.requests > 0 ? 1 : 2;
+    await rig.call("set_server_state", { domain: "d.test", slot, state: "drain" });
+    const messages: string[] = [];
+    const { structured } = await rig.call("wait_drain", { domain: "d.test" }, {
+      onProgress: ({ message }) => messages.push(message!),
+    });
+    assert.equal(structured.drained, true);
+    assert.deepEqual(structured.remaining, []);
+    assert.ok(messages.length > 0);
+    assert.equal(messages[0], `pool_1_${slot} has 1`);
+    assert.equal((await slow).status, 200);
+  });
+}
+
+Deno.test("wait_drain answers drained=false with what remains when the timeout passes", async () => {
+  await using one = startBackend("one");
+  await using rig = await openTools();
+  await rig.call("add_domain", { domain: "d.test", ip: "127.0.0.1", http_port: one.port });
+  const slow = rig.get("d.test", "/slow?ms=2500");
+  while (one.requests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await rig.call("set_server_state", { domain: "d.test", slot: 1, state: "drain", force: true });
+  const { structured, text } = await rig.call("wait_drain", {
+    domain: "d.test",
+    slot: 1,
+    timeout: 1,
+  });
+  assert.equal(structured.drained, false);
+  assert.deepEqual(structured.remaining, [{ server: "pool_1_1", connections: 1 }]);
+  assert.match(text, /^Not drained after 1(\.\d)? s: pool_1_1 has 1\.$/);
+  assert.equal((await slow).status, 200);
+});
+
+Deno.test("wait_drain refuses servers that still take requests", async () => {
+  await using rig = await openTools();
+  await rig.call("add_domain", { domain: "d.test", ip: "10.0.0.1" });
+  assert.equal((await rig.refused("wait_drain", { domain: "d.test" })).code, "VALIDATION");
+  const ready = await rig.refused("wait_drain", { domain: "d.test", slot: 1 });
+  assert.match(ready.message, /pool_1_1 is ready/);
+  assert.equal((await rig.refused("wait_drain", { domain: "d.test", slot: 2 })).code, "NOT_FOUND");
+  for (const timeout of [0, 3601, 1.5, "10"]) {
+    assert.equal(
+      (await rig.refused("wait_drain", { domain: "d.test", timeout })).code,
+      "VALIDATION",
+    );
+  }
+});
+
+Deno.test("wait_drain ends with CANCELLED when its caller cancels", async () => {
+  await using one = startBackend("one");
+  await using rig = await openTools();
+  await rig.call("add_domain", { domain: "d.test", ip: "127.0.0.1", http_port: one.port });
+  const slow = rig.get("d.test", "/slow?ms=1000");
+  while (one.requests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await rig.call("set_server_state", { domain: "d.test", slot: 1, state: "drain", force: true });
+  const controller = new AbortController();
+  const cancelled = rig.refused("wait_drain", { domain: "d.test" }, {
+    signal: controller.signal,
+    onProgress: () => controller.abort(new DOMException("enough", "AbortError")),
+  });
+  assert.equal((await cancelled).code, "CANCELLED");
+  assert.equal((await slow).status, 200);
+});
