@@ -81,7 +81,7 @@ touch -d @0 "$work"/main/*.js # the times are compiled in: the same sources give
 # --no-prompt: nobody at a terminal may grant more. --no-code-cache: the cache is a file of a fixed name in the shared
 # temporary folder, which others could put there first.
 permissions=(
-  --no-prompt --allow-env --allow-net --allow-read --allow-write --allow-run --allow-sys=networkInterfaces,uid,uid
+  --no-prompt --allow-env --allow-net --allow-read --allow-write --allow-run --allow-sys=networkInterfaces,uid
   --deny-ffi --deny-import
   --deny-write=/etc,/usr,/bin,/sbin,/lib,/lib64,/boot,/proc,/sys,/dev,/root/.ssh
   --deny-read=/etc/shadow,/etc/gshadow,/etc/sudoers,/etc/sudoers.d,/etc/ssh,/root/.ssh,/proc/self/mem,/proc/self/environ
