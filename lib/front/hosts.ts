@@ -35,7 +35,8 @@ function hostName(header: string): string | undefined {
   return /[/?#@\\]/.test(header) ? undefined : urlOf(`http://${header}`)?.hostname;
 }
 
-const bracketed = (name: string) => /^[^[].*:.*:/.test(name) || name === "::" ? `[${name}]` : name;
+/** As it stands in a URL: two colons make an IPv6 address, one divides a name from a port. */
+const bracketed = (name: string) => /^[^[]*:[^[]*:/.test(name) ? `[${name}]` : name;
 
 function urlOf(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
