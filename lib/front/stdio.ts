@@ -3,13 +3,14 @@
  * and wants node's process.stdin, which does not open inside a worker; so this is ours.
  */
 import {
+  deserializeMessage,
   isJSONRPCRequest,
   isJSONRPCResponse,
   type JSONRPCMessage,
   type McpServerFactory,
-  ReadBuffer,
   type RequestId,
   serializeMessage,
+  STDIO_DEFAULT_MAX_BUFFER_SIZE,
   type Transport,
 } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
@@ -48,7 +49,6 @@ function createStreamTransport(
 ) {
   const reader = input.getReader();
   const writer = output.getWriter();
-  const buffer = new ReadBuffer();
   const unanswered = new Set<RequestId>();
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   let open = true;
@@ -57,7 +57,10 @@ function createStreamTransport(
   };
 
   function receive(message: JSONRPCMessage) {
-    if (isJSONRPCRequest(message)) unanswered.add(message.id);
+    // A subscription's request is answered when it ends, so it does not keep us from ending.
+    if (isJSONRPCRequest(message) && message.method !== "subscriptions/listen") {
+      unanswered.add(message.id);
+    }
     // The SDK answers nothing to a call that was cancelled.
     if ("method" in message && message.method === "notifications/cancelled") {
       unanswered.delete(message.params?.requestId as RequestId);
@@ -65,25 +68,16 @@ function createStreamTransport(
     transport.onmessage?.(message);
   }
 
-  function deliver() {
-    for (;;) {
-      try {
-        const message = buffer.readMessage();
-        if (message === null) return;
-        receive(message);
-      } catch (cause) {
-        transport.onerror?.(cause as Error);
-      }
-    }
-  }
-
   async function read() {
     try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done || !open) break;
-        buffer.append(value as Parameters<typeof buffer.append>[0]);
-        deliver();
+      for await (const line of linesOf(reader)) {
+        if (!open) break;
+        try {
+          receive(deserializeMessage(line));
+        } catch (cause) {
+          // Not a message: the specification wants none from us that has no id to answer to.
+          transport.onerror?.(cause as Error);
+        }
       }
     } catch (cause) {
       transport.onerror?.(cause as Error);
@@ -118,4 +112,29 @@ function createStreamTransport(
     },
   };
   return { transport, ended, endInput };
+}
+
+/** Lines without their ends. Throws when one grows beyond what the SDK's own transport takes. */
+async function* linesOf(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest: string[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const [head, ...tail] = decoder.decode(value, { stream: true }).split("\n");
+    rest.push(head);
+    length += head.length;
+    for (const line of tail) {
+      const whole = rest.join("").replace(/\r$/, "");
+      rest = [line];
+      length = line.length;
+      if (whole.trim()) yield whole;
+    }
+    if (length > STDIO_DEFAULT_MAX_BUFFER_SIZE) {
+      throw new Error(
+        `A line on stdin is longer than ${STDIO_DEFAULT_MAX_BUFFER_SIZE} characters.`,
+      );
+    }
+  }
 }
