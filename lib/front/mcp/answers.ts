@@ -28,6 +28,7 @@ export function toListed(definition: ToolDefinition): ListToolsResult["tools"][n
     description,
     inputSchema: { ...inputSchema, type: "object" },
     outputSchema: { ...outputSchema, type: "object" },
+    // Clients before 2025-06-18 know a title only here.
     annotations: { title, ...annotations },
   };
 }
