@@ -1,6 +1,7 @@
 /** The MCP protocol over HTTP, in both eras, as a real client sees it. */
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { DEFINITIONS, ERAS, openRig, until } from "./rig.ts";
+import { DEFINITIONS } from "./fixtures.ts";
+import { ERAS, openRig, until } from "./rig.ts";
 
 for (const era of ERAS) {
   Deno.test(`${era}: tools/list shows schemas, title and hints as the table has them`, async () => {

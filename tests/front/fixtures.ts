@@ -1,0 +1,102 @@
+/** Tools of the fixture tools room: what they are called and what they do. */
+import { AgentError } from "../../lib/errors.ts";
+import type { ToolCall } from "../../lib/front/room.ts";
+import { type CallContext, connect } from "../../lib/rpc/mod.ts";
+import type { ToolDefinition, ToolGroup, ToolResult } from "../../lib/tool_definition.ts";
+
+function define(name: string, readOnlyHint: boolean, group: ToolGroup = "domains"): ToolDefinition {
+  return {
+    name,
+    title: `Title of ${name}`,
+    description: `What ${name} does.`,
+    group,
+    inputSchema: { type: "object", properties: { n: { type: "integer" } }, required: ["n"] },
+    outputSchema: { type: "object", properties: { args: {} } },
+    annotations: {
+      readOnlyHint,
+      destructiveHint: false,
+      idempotentHint: true,
+      openWorldHint: false,
+    },
+    deadlineMs: 20_000,
+    deadlineFromTimeout: false,
+  };
+}
+
+export const DEFINITIONS: readonly ToolDefinition[] = [
+  define("read", true),
+  define("write", false, "servers"),
+  define("slow_read", true),
+  define("slow_write", false),
+  define("count", true, "health"),
+  define("refuse", true),
+  { ...define("deaf", true), deadlineMs: 100 },
+  { ...define("late", false), deadlineMs: 100 },
+  { ...define("patient", true), deadlineMs: 50, deadlineFromTimeout: true },
+];
+
+export const pause = (ms: number, signal?: AbortSignal) =>
+  new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+
+const echo = ({ args, caller }: ToolCall): ToolResult => ({
+  text: `echo ${JSON.stringify(args)}`,
+  structured: { args, caller },
+});
+
+export type FixtureTools = ReturnType<typeof openFixtureTools>;
+
+/** A tools room of fixtures: what it was called with, and how its calls ended. */
+export function openFixtureTools(name = "first") {
+  const begun: string[] = [];
+  const aborted: string[] = [];
+  const slow = (tool: string) => async (_call: ToolCall, { signal }: CallContext) => {
+    begun.push(tool);
+    try {
+      await pause(15_000, signal);
+    } catch (cause) {
+      aborted.push(tool);
+      throw cause;
+    }
+    return { text: "ended", structured: {} };
+  };
+  const handlers = {
+    read: (call: ToolCall) => (begun.push("read"), { ...echo(call), text: `${name} read` }),
+    write: (call: ToolCall) => (begun.push("write"), echo(call)),
+    slow_read: slow("slow_read"),
+    slow_write: slow("slow_write"),
+    late: slow("late"),
+    async patient(call: ToolCall, { signal }: CallContext) {
+      await pause(300, signal);
+      return echo(call);
+    },
+    async count(call: ToolCall, { progress }: CallContext) {
+      for (let n = 1; n <= 3; n++) {
+        progress({ progress: n, total: 3, message: `step ${n}` });
+        await pause(30);
+      }
+      return echo(call);
+    },
+    refuse() {
+      throw new AgentError("CAPACITY", "pool_5 has no free slot (10 of 10 used).", {
+        hint: "Remove a server or raise HAPROXY_MAX_SLOTS.",
+        details: { pool: "pool_5" },
+      });
+    },
+    deaf: () => new Promise(() => {}),
+  };
+  const { port1, port2 } = new MessageChannel();
+  return {
+    port: port1,
+    begun,
+    aborted,
+    /** Reads its port from now on; until then calls wait there, not begun. */
+    serve: () => void connect(port2, handlers),
+    close: () => port2.close(),
+  };
+}
