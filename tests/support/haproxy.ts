@@ -29,6 +29,8 @@ export interface HaproxyOptions extends Partial<InitOptions> {
   readonly domains?: string;
   /** servers.state at the first start. */
   readonly state?: string;
+  /** `ulimit -n`, soft and hard; undefined: as the test's own. */
+  readonly maxOpenFiles?: number;
 }
 
 export interface Haproxy extends AsyncDisposable {
@@ -66,7 +68,8 @@ const ATTEMPTS = 5;
  * object is disposed of, its processes end; a temporary root is removed, one given is left.
  */
 export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy> {
-  const { version = "3.2", edit = (config) => config, domains, state, ...init } = wishes;
+  const { version = "3.2", edit = (config) => config, domains, state, maxOpenFiles, ...init } =
+    wishes;
   const binary = haproxyBinary(version);
   const root = init.root ?? await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
   const configFile = paths(root).config;
@@ -90,9 +93,10 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
   /** @returns false when a port was lost to somebody else */
   async function launch(): Promise<boolean> {
     const before = (await logs()).length;
+    const limit = maxOpenFiles === undefined ? "" : `ulimit -n ${maxOpenFiles};`;
     // The shell becomes HAProxy; its output goes straight to the file and not through the test.
     const process = new Deno.Command("sh", {
-      args: ["-c", 'log=$0; exec "$@" >>"$log" 2>&1', logFile, binary]
+      args: ["-c", `log=$0; ${limit} exec "$@" >>"$log" 2>&1`, logFile, binary]
         .concat("-W", "-S", hostPort("127.0.0.1", masterPort), "-f", configFile),
       stdin: "null",
     }).spawn();
