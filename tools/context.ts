@@ -51,12 +51,7 @@ export async function openContext(settings: ToolsSettings, _host: HostActs): Pro
   let healing: Healing | undefined;
   const path = transactions({ settings, store, lock, runtime, onDoubt: () => healing?.request() });
 
-  await lock.hold(async () => {
-    for (const file of [paths.map, paths.servers, paths.serverState]) {
-      await files.removeStaged(dirname(file));
-    }
-    await store.refresh();
-  });
+  await path.open();
   if (settings.heal) healing = await startHealing({ runtime, reconcile: path.reconcile });
 
   return {

@@ -2,6 +2,7 @@
  * The store: the desired state in memory, as files plus journal hold it on disk. Other processes and people write the
  * same files, so every use begins with a look whether they did.
  */
+import { dirname } from "node:path";
 import type { Files } from "../config.ts";
 import type { PoolShape } from "../names/server.ts";
 import type { RootFiles, Signature } from "../sandbox/files.ts";
@@ -36,12 +37,14 @@ export interface Store {
   refresh(): Promise<readonly JournalEntry[]>;
   /** Applies changes in memory; the answer takes them back, later ones first where there were several. */
   apply(changes: readonly Change[]): () => void;
+  /** Removes what a crash left of half-written files. Under the lock. */
+  tidy(): Promise<void>;
   /** Appends one entry for each list of changes, in one write, fsynced. Answers their numbers. */
   record(
     entries: readonly { readonly tool: string; readonly changes: readonly Change[] }[],
   ): Promise<number[]>;
   mark(mark: "done" | "undone", seqs: readonly number[]): Promise<void>;
-  /** True when the files lack something that memory and journal hold. */
+  /** True when a checkpoint has something to do: files to write, or a journal to empty. */
   readonly dirty: boolean;
   /** Under the lock, after `refresh`. */
   prepareCheckpoint(): Promise<PreparedCheckpoint>;
@@ -56,6 +59,8 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
   let lastSeq = 0;
   let journalLength = 0;
   const dirty = { map: false, servers: false };
+  /** The journal is not empty. */
+  let journaled = false;
 
   // Looked at one by one: after a write of our own only that file's signature is taken as seen, so an edit of another
   // file in the same moment is still noticed.
@@ -91,6 +96,7 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
     mapFile = nextMap;
     state = desiredState(backends, servers);
     lastSeq = content.lastSeq;
+    journaled = content.length > 0;
     journalLength = content.length;
     dirty.map = false;
     dirty.servers = renderServersFile(servers) !== serversText ||
@@ -113,7 +119,13 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
   async function loadWhole(withOpen: boolean): Promise<void> {
     for (let tries = 0; tries < 20; tries++) {
       see(...watched);
-      await load(withOpen);
+      try {
+        await load(withOpen);
+      } catch (cause) {
+        // What could not be read has not been seen: the next call tries again.
+        for (const name of watched) delete seen[name];
+        throw cause;
+      }
       if (!changed(...watched)) return;
     }
     throw new AgentError("STATE_IO", `The files under ${files.root} change all the time.`, {
@@ -126,7 +138,7 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
       return state;
     },
     get dirty() {
-      return dirty.map || dirty.servers;
+      return dirty.map || dirty.servers || journaled;
     },
     async refreshForReading() {
       if (changed(...watched)) await loadWhole(false);
@@ -149,6 +161,11 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
         Object.assign(dirty, before);
       };
     },
+    async tidy() {
+      for (const folder of new Set([paths.map, paths.servers, paths.serverState].map(dirname))) {
+        await files.removeStaged(folder);
+      }
+    },
     async record(entries) {
       const records = entries.map(({ tool, changes }): JournalRecord & { seq: number } => ({
         t: "change",
@@ -157,6 +174,7 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
         changes,
       }));
       await journal.append(records, true);
+      journaled = true;
       see("journal");
       return records.map((record) => record.seq);
     },
@@ -194,7 +212,7 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
           await files.syncFolders(texts.map(([path]) => path));
           await journal.clear();
           see("journal");
-          dirty.map = dirty.servers = false;
+          journaled = dirty.map = dirty.servers = false;
         },
       };
     },

@@ -96,6 +96,7 @@ export function checkpoints(
         },
         async abandon() {
           await prepared?.discard();
+          later(PAUSE_MS);
           try {
             await store.mark("undone", seqs);
           } catch (cause) {

@@ -23,6 +23,8 @@ import type { ChangeRequest, Outcome, Plan } from "./request.ts";
 const MAX_BATCH = 64;
 
 export interface Transactions {
+  /** Reads the files for the first time, under the lock. Throws STATE_CORRUPT, STATE_IO or TIMEOUT. */
+  open(): Promise<void>;
   change<Result>(request: ChangeRequest<Result>): Promise<Outcome<Result>>;
   /** Calls `use` with the desired state as disk holds it, never in the middle of a change. */
   read<Result>(use: (desired: Desired) => Result): Promise<Result>;
@@ -178,13 +180,18 @@ export function transactions(parts: TransactionParts): Transactions {
     return planned.map(({ plan }) => ({ result: plan.result }));
   }
 
+  /** Brings a scope of HAProxy to what memory says, on a connection of its own. */
+  function restore(scope: Scope, keepGoing: boolean): Promise<Convergence> {
+    return runtime.converse(async (conversation) => {
+      const view = await readScope(conversation, scope);
+      return await converge(conversation, store.desired, scope, view, { shape, keepGoing });
+    });
+  }
+
   /** After a refusal: HAProxy gets back what disk says. Where it can't be reached now, later. */
   async function restoreRunning(scope: Scope): Promise<void> {
     try {
-      await runtime.converse(async (conversation) => {
-        const view = await readScope(conversation, scope);
-        await converge(conversation, store.desired, scope, view, { shape, keepGoing: true });
-      });
+      await restore(scope, true);
     } catch (cause) {
       log.warning(
         `HAProxy may hold a part of a change that was taken back: ${
@@ -197,23 +204,27 @@ export function transactions(parts: TransactionParts): Transactions {
 
   /** Carries out what a crash cut off, or takes it back where HAProxy refuses it. Nobody was answered yet. */
   async function finishCutOff(): Promise<void> {
-    if (cutOff.length === 0) return;
-    for (const entry of cutOff) {
+    while (cutOff.length > 0) {
+      const [entry, ...rest] = cutOff;
       const scope = scopeOf(entry.changes);
-      const { problems } = await runtime.converse(async (conversation) => {
-        const view = await readScope(conversation, scope);
-        return await converge(conversation, store.desired, scope, view, { shape, keepGoing: true });
-      });
-      if (problems.length > 0) store.apply(entry.changes.toReversed().map(inverse));
-      await store.mark(problems.length > 0 ? "undone" : "done", [entry.seq]);
+      const refusal = await restore(scope, false).then(() => undefined, AgentError.from);
+      if (refusal && refusal.code !== "HAPROXY_REJECTED") throw refusal;
+      if (refusal) {
+        store.apply(entry.changes.toReversed().map(inverse));
+        await restore(scope, true).catch(() => onDoubt());
+      }
+      await store.mark(refusal ? "undone" : "done", [entry.seq]);
       log.info(
-        `${entry.tool} was cut off before: ${problems.length > 0 ? "taken back" : "carried out"}`,
+        `${entry.tool} was cut off before: ${
+          refusal ? `taken back (${refusal.message})` : "carried out"
+        }`,
       );
-      cutOff = cutOff.slice(1);
+      cutOff = rest;
     }
   }
 
   return {
+    open: () => locked(() => store.tidy()),
     change: (request) =>
       new Promise((resolve, reject) => {
         // The queue holds results of many types; each goes back to the caller whose plan made it.

@@ -16,6 +16,8 @@ export interface ToolRigOptions extends HaproxyOptions {
   /** What the settings say instead of what HAProxy's configuration has. */
   readonly poolCount?: number;
   readonly maxSlots?: number;
+  /** @default {true} */
+  readonly heal?: boolean;
 }
 
 export interface CallOptions {
@@ -34,18 +36,20 @@ export interface ToolRig extends AsyncDisposable {
   get(host: string, path?: string): Promise<Answer>;
   /** conf/, certs/ byte for byte, and what HAProxy has in its map and slots. */
   snapshot(): Promise<Record<string, string>>;
+  /** Closes the tools and opens them again, as another process would. */
+  reopen(): Promise<void>;
   /** A file under the root, once the files hold all that the journal does. */
   file(path: string): Promise<string>;
 }
 
 /** HAProxy with two pools of three slots, if not told otherwise, and the tools on its root. */
 export async function openTools(options: ToolRigOptions = {}): Promise<ToolRig> {
-  const { confirm = "ask", readOnly = false, poolCount, maxSlots, ...wishes } = options;
+  const { confirm = "ask", readOnly = false, heal = true, poolCount, maxSlots, ...wishes } =
+    options;
   const haproxy = await startHaproxy({ pools: 2, slots: 3, ...wishes });
-  const settings = toolsSettings(haproxy, { poolCount, maxSlots });
+  const settings = { ...toolsSettings(haproxy, { poolCount, maxSlots }), confirm, readOnly, heal };
   try {
-    const context = await openContext({ ...settings, confirm, readOnly }, {} as never);
-    return rig(haproxy, context);
+    return rig(haproxy, settings, await openContext(settings, {} as never));
   } catch (cause) {
     await haproxy[Symbol.asyncDispose]();
     throw cause;
@@ -70,7 +74,19 @@ export function toolsSettings(
   return { ...settings, room: 1, pid: Deno.pid, heal: true, readOnly: false };
 }
 
-function rig(haproxy: Haproxy, context: ToolContext): ToolRig {
+/** More tools on the same root, as a second process would have them. */
+export async function openMoreTools(
+  haproxy: Haproxy,
+  changed: Partial<ToolsSettings> = {},
+): Promise<ToolRig> {
+  const settings = { ...toolsSettings(haproxy), ...changed };
+  const more = rig(haproxy, settings, await openContext(settings, {} as never));
+  return { ...more, [Symbol.asyncDispose]: () => more.context.close() };
+}
+
+function rig(haproxy: Haproxy, settings: ToolsSettings, opened: ToolContext): ToolRig {
+  let context = opened;
+
   async function call(name: string, args: unknown = {}, options: CallOptions = {}) {
     const tool = tools.find(({ definition }) => definition.name === `haproxy_${name}`);
     if (!tool) throw new Error(`there is no tool haproxy_${name}`);
@@ -83,8 +99,14 @@ function rig(haproxy: Haproxy, context: ToolContext): ToolRig {
 
   return {
     haproxy,
-    context,
+    get context() {
+      return context;
+    },
     call,
+    async reopen() {
+      await context.close();
+      context = await openContext(settings, {} as never);
+    },
     async refused(name, args, options) {
       try {
         const { text } = await call(name, args, options);
