@@ -39,7 +39,7 @@ export interface FrontVariant {
 export type FrontRoom = ReturnType<typeof openFrontRoom>;
 
 /** How long the last answers have to leave once their calls have ended. */
-const FLUSH_MS = 1_000;
+const FLUSH_MS = 400;
 
 export function openFrontRoom(control: Port, variant: FrontVariant = {}) {
   const tools = createToolsClient((tool) => void main.call("toolsDeaf", { tool }).catch(() => {}));
@@ -114,8 +114,13 @@ export function openFrontRoom(control: Port, variant: FrontVariant = {}) {
         newServer,
       });
       const service = serveStreams(factory, Deno.stdin.readable, Deno.stdout.writable);
-      stop = service.stop;
-      void service.ended.then(() => main.call("stdinEnded", undefined)).catch(() => {});
+      let stopping = false;
+      stop = (graceMs) => {
+        stopping = true;
+        return service.stop(graceMs);
+      };
+      void service.ended.then(() => stopping ? undefined : main.call("stdinEnded", undefined))
+        .catch(() => {});
     },
 
     /** Takes no more requests; resolves when the calls in flight have been answered, or after the grace. */
