@@ -1,42 +1,28 @@
 /** How a call's HTTP answer ends when it is cancelled, and when the room is stopped. */
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { pause } from "./fixtures.ts";
+import { bearer, openSession, post } from "./raw.ts";
 import { FULL_TOKEN, openRig, until } from "./rig.ts";
 
-const HEADERS = {
-  Accept: "application/json, text/event-stream",
-  "Content-Type": "application/json",
-  Authorization: `Bearer ${FULL_TOKEN}`,
-};
-
+/** What posts a message in a session of its own. */
 async function initialize(url: string) {
-  const clientInfo = { name: "test", version: "1" };
-  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo };
-  const answer = await send(url, {}, { id: 1, method: "initialize", params });
-  await answer.body?.cancel();
-  const headers = { "Mcp-Session-Id": answer.headers.get("mcp-session-id") ?? "" };
-  return (message: Record<string, unknown>) => send(url, headers, message);
+  const id = await openSession(url, FULL_TOKEN);
+  return (message: Record<string, unknown>) =>
+    post(url, { jsonrpc: "2.0", ...message }, { ...bearer(FULL_TOKEN), "Mcp-Session-Id": id });
 }
-
-const send = (url: string, headers: Record<string, string>, message: Record<string, unknown>) =>
-  fetch(url, {
-    method: "POST",
-    headers: { ...HEADERS, ...headers },
-    body: JSON.stringify({ jsonrpc: "2.0", ...message }),
-  });
 
 for (
   const [when, holdPassed] of [["while it is held", false], ["once it streams", true]] as const
 ) {
   Deno.test(`2025: notifications/cancelled ends the call's answer within a second, ${when}`, async () => {
     await using rig = await openRig();
-    const post = await initialize(rig.url);
-    const answer = post({ id: 7, method: "tools/call", params: { name: "slow_write" } });
+    const ask = await initialize(rig.url);
+    const answer = ask({ id: 7, method: "tools/call", params: { name: "slow_write" } });
     await until(() => rig.tools.begun.length === 1, "the call has begun");
     if (holdPassed) await answer;
     const started = performance.now();
     const params = { requestId: 7, reason: "no longer wanted" };
-    const accepted = await post({ method: "notifications/cancelled", params });
+    const accepted = await ask({ method: "notifications/cancelled", params });
     equal(accepted.status, 202);
     equal(await (await answer).text(), "");
     ok(performance.now() - started < 1_000);
@@ -47,7 +33,6 @@ for (
 Deno.test("2025: a cancelled call of another session is left alone", async () => {
   await using rig = await openRig();
   const [ours, theirs] = [await initialize(rig.url), await initialize(rig.url)];
-  const controller = new AbortController();
   const answer = ours({ id: 7, method: "tools/call", params: { name: "slow_write" } });
   await until(() => rig.tools.begun.length === 1, "the call has begun");
   const params = { requestId: 7 };
@@ -55,7 +40,6 @@ Deno.test("2025: a cancelled call of another session is left alone", async () =>
   await pause(300);
   deepEqual(rig.tools.aborted, []);
   await (await answer).body?.cancel();
-  controller.abort();
 });
 
 Deno.test("2026: closing the connection aborts the call within a second", async () => {

@@ -2,47 +2,25 @@
 import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
 import { createSessions } from "../../lib/front/sessions.ts";
 import { pause } from "./fixtures.ts";
+import { bearer, openSession, post, statusOf } from "./raw.ts";
 import { FULL_TOKEN, openRig, until } from "./rig.ts";
 
-const HEADERS = {
-  Accept: "application/json, text/event-stream",
-  "Content-Type": "application/json",
-  Authorization: `Bearer ${FULL_TOKEN}`,
-};
+const initialize = (url: string) => openSession(url, FULL_TOKEN);
 
-async function initialize(url: string): Promise<string> {
-  const answer = await fetch(url, {
-    method: "POST",
-    headers: HEADERS,
-    body: JSON.stringify({
-      jsonrpc: "2.0",
-      id: 1,
-      method: "initialize",
-      params: {
-        protocolVersion: "2025-06-18",
-        capabilities: {},
-        clientInfo: { name: "test", version: "1" },
-      },
-    }),
-  });
-  await answer.body?.cancel();
-  return answer.headers.get("mcp-session-id") ?? "";
-}
-
-async function statusIn(url: string, session: string, method = "POST"): Promise<number> {
-  const answer = await fetch(url, {
-    method,
-    headers: { ...HEADERS, "Mcp-Session-Id": session },
-    ...(method === "POST" && { body: '{"jsonrpc":"2.0","id":2,"method":"ping"}' }),
-  });
-  await answer.body?.cancel();
-  return answer.status;
+function statusIn(url: string, id: string, method = "POST"): Promise<number> {
+  const headers = { ...bearer(FULL_TOKEN), "Mcp-Session-Id": id };
+  const ping = { jsonrpc: "2.0", id: 2, method: "ping" };
+  return statusOf(method === "POST" ? post(url, ping, headers) : fetch(url, { method, headers }));
 }
 
 /** The GET stream of a session, open until aborted. */
 async function openStream(url: string, session: string): Promise<AbortController> {
   const controller = new AbortController();
-  const headers = { ...HEADERS, "Mcp-Session-Id": session };
+  const headers = {
+    ...bearer(FULL_TOKEN),
+    Accept: "text/event-stream",
+    "Mcp-Session-Id": session,
+  };
   const answer = await fetch(url, { headers, signal: controller.signal });
   equal(answer.status, 200);
   return controller;
@@ -56,18 +34,13 @@ Deno.test("session: DELETE ends it, and then its id is unknown", async () => {
   equal(await statusIn(rig.url, id, "DELETE"), 200);
   equal(await statusIn(rig.url, id), 404);
   equal(await statusIn(rig.url, id, "DELETE"), 404);
-  equal(await statusIn(rig.url, crypto.randomUUID(), "GET"), 404);
+  equal(await statusIn(rig.url, crypto.randomUUID()), 404);
 });
 
 Deno.test("session: a request that is no initialize and names no session is 400", async () => {
   await using rig = await openRig();
-  const answer = await fetch(rig.url, {
-    method: "POST",
-    headers: HEADERS,
-    body: '{"jsonrpc":"2.0","id":2,"method":"tools/list"}',
-  });
-  equal(answer.status, 400);
-  await answer.body?.cancel();
+  const message = { jsonrpc: "2.0", id: 2, method: "tools/list" };
+  equal(await statusOf(post(rig.url, message, bearer(FULL_TOKEN))), 400);
 });
 
 Deno.test("session: beyond the cap the one idle longest makes room, one with an open stream does not", async () => {
