@@ -64,6 +64,16 @@ const PATIENCE = 10_000;
 const ATTEMPTS = 5;
 
 /**
+ * The shell becomes HAProxy; its output goes straight to the file and not through the test. stdin is
+ * the test's end of a pipe: when the test dies without a word, it closes and HAProxy is told to stop.
+ */
+const LAUNCHER = `
+log=$0 limit=$1; shift
+( { cat <&3; kill $$; } >/dev/null 2>&1 & ) 3<&0
+[ -z "$limit" ] || ulimit -n "$limit"
+exec "$@" >>"$log" 2>&1 </dev/null`;
+
+/**
  * Starts HAProxy and resolves once its Runtime API and its master CLI answer. When the returned
  * object is disposed of, its processes end; a temporary root is removed, one given is left.
  */
@@ -78,7 +88,7 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
 
   let options: InitOptions;
   let masterPort: number;
-  let child: Deno.ChildProcess | undefined;
+  let child: { readonly process: Deno.ChildProcess; readonly exit: Promise<void> } | undefined;
   const runtime = (command: string) => ask(options.api.address, options.api.port, command);
   const master = (command: string) => ask("127.0.0.1", masterPort, command);
   const workers = async () => parseProcesses(await master("show proc").catch(() => ""));
@@ -93,22 +103,23 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
   /** @returns false when a port was lost to somebody else */
   async function launch(): Promise<boolean> {
     const before = (await logs()).length;
-    const limit = maxOpenFiles === undefined ? "" : `ulimit -n ${maxOpenFiles};`;
-    // The shell becomes HAProxy; its output goes straight to the file and not through the test.
     const process = new Deno.Command("sh", {
-      args: ["-c", `log=$0; ${limit} exec "$@" >>"$log" 2>&1`, logFile, binary]
+      args: ["-c", LAUNCHER, logFile, String(maxOpenFiles ?? ""), binary]
         .concat("-W", "-S", hostPort("127.0.0.1", masterPort), "-f", configFile),
-      stdin: "null",
+      stdin: "piped",
     }).spawn();
     let exited = false;
-    const exit = process.status.then(() => exited = true);
+    const exit = process.status.then(async () => {
+      exited = true;
+      await process.stdin.close();
+    });
     const answers = async () => {
       const pid = await runtimePid(runtime);
       return pid !== undefined && (await workers()).current.includes(pid);
     };
     const up = await until(async () => exited || await answers());
     if (up && !exited) {
-      child = process;
+      child = { process, exit };
       return true;
     }
     if (!exited) process.kill("SIGKILL");
@@ -119,7 +130,9 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
   }
 
   async function start(): Promise<void> {
-    if (child !== undefined) throw new Error(`HAProxy ${version} runs already (${child.pid})`);
+    if (child !== undefined) {
+      throw new Error(`HAProxy ${version} runs already (${child.process.pid})`);
+    }
     // After kill -9 the dying worker may hold the ports for some milliseconds more.
     if (!await until(launch)) throw new Error(`The ports of ${configFile} are taken`);
   }
@@ -127,11 +140,11 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
   async function end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     if (child === undefined) return;
     const { current, old } = await workers();
-    const process = child;
+    const { process, exit } = child;
     child = undefined;
     process.kill(signal);
     if (signal === "SIGKILL") await killWorkers([...current, ...old]);
-    await process.status;
+    await exit;
     const silent = async () => await runtimePid(runtime) === undefined;
     if (!await until(silent)) throw new Error(`HAProxy ${version} answers after ${signal}`);
   }
@@ -153,7 +166,7 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
 
   function running(): Deno.ChildProcess {
     if (child === undefined) throw new Error(`HAProxy ${version} is stopped: start() it first`);
-    return child;
+    return child.process;
   }
 
   async function dispose(): Promise<void> {
