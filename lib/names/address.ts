@@ -27,8 +27,9 @@ function unusable(ip: string): string | undefined {
     return undefined;
   }
   if (ip === "::") return "it is unspecified";
-  if (/^fe[89ab]/.test(ip)) return "it is link-local";
-  if (ip.startsWith("ff")) return "it is a multicast address";
+  // Of four digits: a shorter first group has zeros in front.
+  if (/^fe[89ab][0-9a-f]:/.test(ip)) return "it is link-local";
+  if (/^ff[0-9a-f]{2}:/.test(ip)) return "it is a multicast address";
   return undefined;
 }
 

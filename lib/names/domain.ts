@@ -32,6 +32,7 @@ export function parseDomain(text: string): Domain {
   // The ASCII path first: domainToASCII also decodes, maps and strips, which must not rescue a bad name.
   // deno-lint-ignore no-control-regex -- the control characters are what it looks for
   const base = /^[\x00-\x7f]*$/.test(typed) ? typed.toLowerCase() : idn(typed);
+  if (base === undefined) throw refuse("it has a character that no domain name may have");
   const labels = base.split(".");
   if (base === "") throw refuse("it is empty");
   if (base.length > MAX_LENGTH) throw refuse(`it is longer than ${MAX_LENGTH} characters`);
@@ -51,10 +52,10 @@ export function parseDomain(text: string): Domain {
   return { name: wildcard ? `*.${base}` : base, wildcard, key: wildcard ? `.${base}` : base };
 }
 
-/** A-labels of a name that holds letters beyond ASCII; "" where UTS 46 refuses it. */
-function idn(name: string): string {
+/** A-labels of a name that holds letters beyond ASCII; undefined where UTS 46 refuses it. */
+function idn(name: string): string | undefined {
   // Separators and the like would survive the mapping in another form: only letters, digits, marks, hyphens and dots pass.
-  return /^[\p{L}\p{N}\p{M}.\-\u3002]+$/u.test(name) ? domainToASCII(name) : "";
+  return /^[\p{L}\p{N}\p{M}.\-\u3002]+$/u.test(name) ? domainToASCII(name) || undefined : undefined;
 }
 
 /** The name that people read for a key of the map: `.example.com` is `*.example.com`. */
