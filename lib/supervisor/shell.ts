@@ -29,7 +29,7 @@ export async function withShell<T>(
   openLog("main", given.logLevel);
   const { files, haproxy, confirm, logLevel, front } = await prepareRoot(given);
   const settings = { files, haproxy, confirm, logLevel, readOnly: front.readOnly };
-  const caller = { transport: "shell", who: `process ${Deno.pid}` } as const;
+  const caller = { transport: "shell", who: `uid ${Deno.uid()}` } as const;
 
   return await withToolsRoom(entries, toolsGrants(files.root, haproxy), async (room) => {
     const definitions = await room.call("definitions", undefined);

@@ -52,7 +52,7 @@ export function agentCommand(
   io: Pick<Deno.CommandOptions, "stdin" | "stdout" | "stderr">,
 ): Deno.Command {
   const main = fileURLToPath(new URL("./main.ts", import.meta.url));
-  const kinds = ["env", "net", "read", "write", "run", "sys=networkInterfaces"];
+  const kinds = ["env", "net", "read", "write", "run", "sys=networkInterfaces,uid"];
   const permissions = kinds.map((kind) => `--allow-${kind}`);
   const run = ["run", "--no-prompt", "--quiet", ...permissions, main];
   const inherited = ["PATH", "DENO_DIR", "DENO_TLS_CA_STORE"].flatMap((name) => {

@@ -1,4 +1,4 @@
-/** What code in a room could try to reach beyond its room. Each attempt answers ALLOWED, or the name of what stopped it. */
+/** What code in a room could try to reach beyond its room. Each attempt answers ALLOWED, DENIED, or what else stopped it. */
 
 export interface ProbeTarget {
   readonly root: string;
@@ -7,6 +7,8 @@ export interface ProbeTarget {
   readonly otherPort: number;
   /** A file outside the root that exists and may be overwritten, in a folder that may be written. */
   readonly outside: string;
+  /** Somebody else's process. */
+  readonly pid: number;
   /** A symlink in the root that somebody else put there, leading to `outside`. */
   readonly link: string;
 }
@@ -38,6 +40,7 @@ const files = ({ root, outside, link }: ProbeTarget): Attempts => ({
   "symlink out": () => Deno.symlink(outside, `${root}/data/probe-symlink`),
   "hard link out": () => Deno.link(outside, `${root}/data/probe-link`),
   "import a file": () => import(`file://${outside}`),
+  "run a file as a worker": () => startWorker(`file://${outside}`),
   "node:fs read": async () => (await import("node:fs")).readFileSync(outside),
   "node:fs write": async () => (await import("node:fs")).writeFileSync(outside, "probed"),
   "node:fs promises": async () => (await import("node:fs/promises")).readFile("/etc/passwd"),
@@ -76,7 +79,7 @@ const network = ({ apiPort, otherPort, outside }: ProbeTarget): Attempts => ({
   },
 });
 
-const system = ({ outside }: ProbeTarget): Attempts => ({
+const system = ({ outside, pid }: ProbeTarget): Attempts => ({
   "run": () => new Deno.Command("/bin/true").output(),
   "run a script": () => new Deno.Command(outside).spawn().status,
   "node:child_process": async () => (await import("node:child_process")).execSync("true"),
@@ -94,17 +97,17 @@ const system = ({ outside }: ProbeTarget): Attempts => ({
   "network interfaces": () => Deno.networkInterfaces(),
   "load": () => Deno.loadavg(),
   "memory": () => Deno.systemMemoryInfo(),
-  "kill": () => Deno.kill(Deno.pid, "SIGCONT"),
-  "node:process kill": async () => (await import("node:process")).kill(Deno.pid, "SIGCONT"),
+  "kill": () => Deno.kill(pid, "SIGCONT"),
+  "node:process kill": async () => (await import("node:process")).kill(pid, "SIGCONT"),
   "change the working folder": () => Deno.chdir("/"),
   "load a library": () => Deno.dlopen("libc.so.6", {}),
   "ask for more": async () => {
     const { state } = await Deno.permissions.request({ name: "run" });
     if (state !== "granted") throw new Hidden(state);
   },
-  "worker with more": () => startWorker("postMessage('up')", { read: true }),
-  "worker that reads": () => startWorker(READ_PASSWD),
-  "worker that runs": () => startWorker(RUN_TRUE),
+  "worker with more": () => startWorker(script("postMessage('up')"), { read: true }),
+  "worker that reads": () => startWorker(script(READ_PASSWD)),
+  "worker that runs": () => startWorker(script(RUN_TRUE)),
 });
 
 /** Denied without an exception. */
@@ -123,16 +126,31 @@ export async function probe(target: ProbeTarget): Promise<Record<string, string>
 }
 
 async function outcome(attempt: () => unknown): Promise<string> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
+  const { promise: failed, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new DOMException("No answer.", "TimeoutError")), 2_000);
+  // node:dgram throws its denial past every handler, which would end the room.
+  const onLoose = (event: ErrorEvent) => {
+    event.preventDefault();
+    reject(event.error);
+  };
+  globalThis.addEventListener("error", onLoose);
   try {
-    await Promise.race([attempt(), late]);
+    await Promise.race([attempt(), failed]);
     return "ALLOWED";
   } catch (cause) {
-    return cause instanceof Error ? cause.name : String(cause);
+    return isDenial(cause) ? "DENIED" : String(cause);
   } finally {
     clearTimeout(timer);
+    globalThis.removeEventListener("error", onLoose);
   }
+}
+
+function isDenial(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  if (cause.name === "NotCapable" || cause instanceof Hidden) return true;
+  // The module loader's way to say it, and that of node:net in 2.6 where somebody does listen.
+  return cause.message.startsWith("Requires read access") ||
+    cause.message.startsWith("connect ECONNREFUSED");
 }
 
 async function connectTo(hostname: string, port: number): Promise<void> {
@@ -140,13 +158,13 @@ async function connectTo(hostname: string, port: number): Promise<void> {
 }
 
 interface Emitter {
-  once(event: string, listener: (argument: unknown) => void): unknown;
+  on(event: string, listener: (argument: unknown) => void): unknown;
 }
 
 function eventOf(emitter: Emitter, event: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    emitter.once(event, resolve);
-    emitter.once("error", reject);
+    emitter.on(event, resolve);
+    emitter.on("error", reject);
   });
 }
 
@@ -163,8 +181,10 @@ const READ_PASSWD = `
 const RUN_TRUE = `
   try { new Deno.Command("/bin/true").outputSync(); postMessage("up") } catch (e) { postMessage(e.name) }`;
 
-function startWorker(code: string, permissions?: unknown): Promise<void> {
-  const url = `data:application/javascript,${encodeURIComponent(code)}`;
+const script = (code: string) => `data:application/javascript,${encodeURIComponent(code)}`;
+
+/** Resolves when the worker posts `up`; rejects with the error's name that it posts, or its own end. */
+function startWorker(url: string, permissions?: unknown): Promise<void> {
   const deno = permissions === undefined ? {} : { deno: { permissions } };
   const worker = new Worker(url, { type: "module", ...deno } as WorkerOptions);
   return new Promise((resolve, reject) => {

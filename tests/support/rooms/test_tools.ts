@@ -111,6 +111,7 @@ export const testTools = [
       otherPort: z.int(),
       outside: z.string(),
       link: z.string(),
+      pid: z.int(),
     }),
     output: z.looseObject({}),
     deadlineMs: 60_000,
