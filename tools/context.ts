@@ -45,7 +45,12 @@ export async function openContext(settings: ToolsSettings, _host: HostActs): Pro
   const { files: paths, haproxy } = settings;
   const files = await openRoot(paths.root);
   for (const path of [paths.lock, paths.journal]) await files.makeFolder(dirname(path));
-  const lock = fileLock(files, paths.lock, settings, LOCK_WAIT_MS);
+  const lock = fileLock(
+    files,
+    paths.lock,
+    { pid: settings.pid, room: settings.room },
+    LOCK_WAIT_MS,
+  );
   const store = openStore(files, paths, haproxy);
   const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
   let healing: Healing | undefined;

@@ -20,14 +20,20 @@ export function createHostCheck(names: readonly string[]): (header: string | und
 export function createOriginCheck(
   origins: readonly string[],
 ): (origin: string | undefined, host: string | undefined) => boolean {
-  const allowed = new Set(origins.map((origin) => urlOf(origin)?.origin));
+  const allowed = new Set(origins.map(spelled));
   return (origin, host) => {
     if (origin === undefined) return true;
-    const url = urlOf(origin);
     // Opaque origins (sandboxed frames, files) all read "null" and say nothing about who asks.
-    if (!url || url.origin === "null") return false;
-    return allowed.has(url.origin) || url.host === urlOf(`${url.protocol}//${host}`)?.host;
+    if (origin === "null") return false;
+    const isOurs = origin === `http://${host}` || origin === `https://${host}`;
+    return isOurs || allowed.has(spelled(origin));
   };
+}
+
+/** One spelling of an origin. Those of browser extensions and editors have no URL origin. */
+function spelled(origin: string): string {
+  const url = urlOf(origin);
+  return url && url.origin !== "null" ? url.origin : origin.toLowerCase();
 }
 
 /** The header's name as URLs spell it: lower case, no port, IPv6 in brackets. */

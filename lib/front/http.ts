@@ -3,6 +3,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { type AuthInfo, readRequestBody } from "@modelcontextprotocol/server";
 import { type Judge, toAuthInfo } from "./auth.ts";
+import { log } from "../log.ts";
 import { createHostCheck, createOriginCheck } from "./hosts.ts";
 import { type McpEndpoint, rpcError } from "./mcp/endpoint.ts";
 
@@ -39,7 +40,10 @@ export function createHttpApp({ allowedHosts, allowedOrigins, judge, mcp }: Http
     c.header("Allow", "GET, POST, DELETE");
     return refuse(c, 405, `${c.req.method} is not a method of /mcp.`);
   });
-  app.onError((_error, c) => c.json(rpcError(-32603, "Internal error"), 500));
+  app.onError((error, c) => {
+    log.error(`${c.req.method} ${c.req.path} failed: ${error.stack ?? error}`);
+    return c.json(rpcError(-32603, "Internal error. The agent's log says more."), 500);
+  });
   return app;
 }
 
@@ -86,8 +90,10 @@ function guardAccess(judge: Judge): MiddlewareHandler<Env> {
   };
 }
 
-const refuse = (c: Context, status: 401 | 403 | 405 | 413, message: string) =>
-  c.json(rpcError(-32000, message), status);
+function refuse(c: Context<Env>, status: 401 | 403 | 405 | 413, message: string) {
+  log.debug(`${c.env.remoteAddr.hostname} ${c.req.method} ${c.req.path}: ${status} ${message}`);
+  return c.json(rpcError(-32000, message), status);
+}
 
 const quoted = (header: string | undefined) => JSON.stringify(header?.slice(0, 255) ?? "");
 

@@ -4,7 +4,8 @@ import type {
   Server,
   WebStandardStreamableHTTPServerTransportOptions as SessionOptions,
 } from "@modelcontextprotocol/server";
-import type { FrontSettings } from "../config.ts";
+import type { FrontSettings, LogLevel } from "../config.ts";
+import { openLog } from "../log.ts";
 import { connect, type Port } from "../rpc/mod.ts";
 import type { ToolDefinition } from "../tool_definition.ts";
 import { createJudge, type Tokens } from "./auth.ts";
@@ -58,13 +59,15 @@ export function openFrontRoom(control: Port, variant: FrontVariant = {}) {
     },
 
     /** Resolves with the port. Throws VALIDATION for a trusted network that is none. */
-    serveHttp({ settings, definitions, allowedHosts, tokens: accepted }: {
+    serveHttp({ settings, definitions, allowedHosts, tokens: accepted, logLevel = "INFO" }: {
       readonly settings: FrontSettings;
+      readonly logLevel?: LogLevel;
       readonly definitions: readonly ToolDefinition[];
       /** Host header names that are answered, IPv6 addresses with or without brackets. */
       readonly allowedHosts: readonly string[];
       readonly tokens: Tokens;
     }): number {
+      openLog("front", logLevel);
       tokens = accepted;
       const { trustedNetworks, trustedAccess, allowedOrigins, maxSessions, sessionIdle } = settings;
       const judge = createJudge(() => tokens, { networks: trustedNetworks, access: trustedAccess });
@@ -101,10 +104,12 @@ export function openFrontRoom(control: Port, variant: FrontVariant = {}) {
       return server.addr.port;
     },
 
-    serveStdio({ settings, definitions }: {
+    serveStdio({ settings, definitions, logLevel = "INFO" }: {
       readonly settings: FrontSettings;
+      readonly logLevel?: LogLevel;
       readonly definitions: readonly ToolDefinition[];
     }) {
+      openLog("front", logLevel);
       const factory = createServerFactory({
         transport: "stdio",
         settings,

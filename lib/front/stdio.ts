@@ -14,6 +14,7 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { log } from "../log.ts";
 
 export interface StdioService {
   /** Resolves when the input has ended and every request that came has been answered. */
@@ -28,7 +29,10 @@ export function serveStreams(
   output: WritableStream<Uint8Array>,
 ): StdioService {
   const { transport, ended, endInput } = createStreamTransport(input, output);
-  const service = serveStdio(newServer, { transport });
+  const service = serveStdio(newServer, {
+    transport,
+    onerror: (error) => log.debug(`MCP: ${error.message}`),
+  });
   return {
     ended: ended.then(() => service.close()),
     async stop(graceMs) {

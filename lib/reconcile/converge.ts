@@ -3,7 +3,7 @@ import { AgentError } from "../errors.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { Command } from "../runtime/encode.ts";
 import { rejected, texts } from "../runtime/replies.ts";
-import { type PoolShape } from "../names/server.ts";
+import type { PoolShape } from "../names/server.ts";
 import type { Desired } from "../state/model.ts";
 import { diff, type Differences, ordered } from "./diff.ts";
 import { reading, type Scope, type ScopeView } from "./running.ts";

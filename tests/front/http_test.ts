@@ -29,7 +29,9 @@ Deno.test("Host: names that are not listed are refused, before the token is look
 });
 
 Deno.test("Origin: none, our own and allowed ones pass, all others are refused", async () => {
-  const env = { MCP_ALLOWED_ORIGINS: "https://app.example.com, http://localhost:6274" };
+  const env = {
+    MCP_ALLOWED_ORIGINS: "https://app.example.com/, http://localhost:6274, moz-extension://abc",
+  };
   await using rig = await openRig({ env });
   const status = (origin: string) =>
     statusOf(post(rig.url, INITIALIZE, { ...bearer(FULL_TOKEN), Origin: origin }));
@@ -37,6 +39,7 @@ Deno.test("Origin: none, our own and allowed ones pass, all others are refused",
     const origin of [
       "https://app.example.com",
       "http://localhost:6274",
+      "moz-extension://abc",
       `http://127.0.0.1:${rig.port}`,
     ]
   ) {
@@ -49,6 +52,7 @@ Deno.test("Origin: none, our own and allowed ones pass, all others are refused",
       "https://app.example.com:444",
       "https://app.example.com.evil.example",
       "http://127.0.0.1:1",
+      `moz-extension://127.0.0.1:${rig.port}`,
       "null",
       "",
       "nonsense",

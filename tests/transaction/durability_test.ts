@@ -1,7 +1,7 @@
 /** What is answered lasts, what is cut off is carried out or taken back, and processes share the files. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { AgentError } from "../../lib/errors.ts";
+import type { AgentError } from "../../lib/errors.ts";
 import { startBackend } from "../support/backend.ts";
 import { HAPROXY_VERSIONS, startHaproxy } from "../support/haproxy.ts";
 import { openMoreTools, openTools, runningMap, runningSlots } from "../support/tools.ts";

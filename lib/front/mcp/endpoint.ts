@@ -9,6 +9,7 @@ import {
   WebStandardStreamableHTTPServerTransport as SessionTransport,
   type WebStandardStreamableHTTPServerTransportOptions as SessionOptions,
 } from "@modelcontextprotocol/server";
+import { log } from "../../log.ts";
 import { coalesce, watchEnd } from "../coalesce.ts";
 import { createSessions, type SessionLimits } from "../sessions.ts";
 
@@ -37,7 +38,7 @@ const sweepEveryMs = (idleMs: number) => Math.min(idleMs / 4, 60_000);
 
 export function createMcpEndpoint(options: EndpointOptions): McpEndpoint {
   const { newServer, limits, sessionOptions } = options;
-  const modern = createMcpHandler(newServer, { legacy: "reject" });
+  const modern = createMcpHandler(newServer, { legacy: "reject", onerror: logRefusal });
   const sessions = createSessions<SessionTransport>(limits, (transport) => {
     void transport.close();
   });
@@ -69,15 +70,18 @@ export function createMcpEndpoint(options: EndpointOptions): McpEndpoint {
       sessionIdGenerator: () => id,
       onsessionclosed: sessions.remove,
     });
+    transport.onerror = logRefusal;
     if (!sessions.add(id, transport)) {
       return rpcResponse(503, -32000, "All sessions are in use. Try again later.", {
         "Retry-After": "10",
       });
     }
-    await (await newServer({ era: "legacy" })).connect(transport);
-    const response = await handleInSession(id, request, handed);
-    if (transport.sessionId === undefined) sessions.remove(id);
-    return response;
+    try {
+      await (await newServer({ era: "legacy" })).connect(transport);
+      return await handleInSession(id, request, handed);
+    } finally {
+      if (transport.sessionId === undefined) sessions.remove(id);
+    }
   }
 
   return {
@@ -103,6 +107,9 @@ export function createMcpEndpoint(options: EndpointOptions): McpEndpoint {
 }
 
 type HandedOn = Parameters<McpEndpoint["handle"]>[1];
+
+/** What the SDK refuses is the client's affair, and answered; an operator may want to see it. */
+const logRefusal = (error: Error) => log.debug(`MCP: ${error.message}`);
 
 /** The calls that a body's notifications/cancelled name. */
 function cancelledIn(body: unknown): readonly RequestId[] {
