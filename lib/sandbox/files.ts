@@ -1,7 +1,7 @@
 /** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
 import { dirname, join } from "node:path";
 import { AgentError } from "../errors.ts";
-import { guard } from "./guard.ts";
+import { guard, guardFolder } from "./guard.ts";
 
 const STAGED = ".tmp";
 const LEFT_BEHIND = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
@@ -40,9 +40,14 @@ export interface RootFiles {
 export async function openRoot(root: string): Promise<RootFiles> {
   const real = await Deno.realPath(root);
 
-  async function guarded<T>(what: string, path: string, act: () => Promise<T>): Promise<T> {
+  async function guarded<T>(
+    what: string,
+    path: string,
+    act: () => Promise<T>,
+    check = guard,
+  ): Promise<T> {
     try {
-      await guard(real, path);
+      await check(real, path);
       return await act();
     } catch (cause) {
       throw ioError(what, path, cause);
@@ -91,7 +96,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
         await guarded("sync", folder, async () => {
           using handle = await Deno.open(folder);
           await handle.sync();
-        });
+        }, guardFolder);
       }
     },
     openAppend: (path) =>
@@ -122,7 +127,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
         for await (const { name, isFile } of Deno.readDir(folder)) {
           if (isFile && LEFT_BEHIND.test(name)) await Deno.remove(join(folder, name));
         }
-      }),
+      }, guardFolder),
   };
   return files;
 }

@@ -10,13 +10,17 @@ import { AgentError } from "../errors.ts";
  * and is itself no symlink. `root` is real (no links in it).
  */
 export async function guard(root: string, path: string): Promise<void> {
-  const folder = dirname(path);
+  await guardFolder(root, dirname(path), path);
+  const target = await Deno.lstat(path).catch(ignoreMissing);
+  if (target?.isSymlink) throw outside(path, "it is a symlink", root);
+}
+
+/** Throws STATE_IO unless `folder`, which must exist, is `root` or lies under it with no symlink leading out. */
+export async function guardFolder(root: string, folder: string, path = folder): Promise<void> {
   const real = await Deno.realPath(folder);
   if (real !== root && !real.startsWith(`${root}/`)) {
     throw outside(path, `its folder is ${real}`, root);
   }
-  const target = await Deno.lstat(path).catch(ignoreMissing);
-  if (target?.isSymlink) throw outside(path, "it is a symlink", root);
 }
 
 function outside(path: string, why: string, root: string): AgentError {
