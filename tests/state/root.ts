@@ -1,0 +1,34 @@
+/** A temporary root with the folders that the state's files need, and the settings' paths in it. */
+import { join } from "node:path";
+import { type Files, readSettings } from "../../lib/config.ts";
+import { openRoot, type RootFiles } from "../../lib/sandbox/files.ts";
+
+export interface TestRoot extends AsyncDisposable {
+  readonly root: string;
+  readonly paths: Files;
+  readonly files: RootFiles;
+  /** The text of a file, given by its path under the root. */
+  text(path: string): Promise<string>;
+  write(path: string, text: string): Promise<void>;
+  /** The names in a folder, sorted. */
+  names(folder: string): Promise<string[]>;
+}
+
+export async function testRoot(settings: Readonly<Record<string, string>> = {}): Promise<TestRoot> {
+  const root = await Deno.realPath(await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" }));
+  for (const folder of ["conf", "data/journal"]) {
+    await Deno.mkdir(join(root, folder), { recursive: true });
+  }
+  return {
+    root,
+    paths: readSettings({ HAPROXY_ROOT: root, ...settings }).files,
+    files: await openRoot(root),
+    text: (path) => Deno.readTextFile(join(root, path)),
+    write: (path, text) => Deno.writeTextFile(join(root, path), text),
+    async names(folder) {
+      const entries = await Array.fromAsync(Deno.readDir(join(root, folder)));
+      return entries.map(({ name }) => name).sort();
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
+  };
+}
