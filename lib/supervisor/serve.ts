@@ -1,6 +1,6 @@
 /** The two ways to run the agent: MCP over HTTP for remote clients, over stdin and stdout for a local one. */
-import { type Settings, SettingsError } from "../config.ts";
-import { AgentError } from "../errors.ts";
+import { type FrontSettings, type Settings, SettingsError } from "../config.ts";
+import type { AgentError } from "../errors.ts";
 import { log, openLog } from "../log.ts";
 import { runAgent } from "./agent.ts";
 import { allowedHosts, machineAddresses } from "./allowed_hosts.ts";
@@ -25,12 +25,7 @@ export async function serveHttp(given: Settings, entries = productRooms): Promis
         definitions: [...definitions],
         tokens,
       }).catch((cause) => {
-        log.error(`The front room does not listen: ${AgentError.from(cause).message}`);
-        throw new SettingsError(
-          "MCP_HOST:MCP_PORT",
-          `${front.host}:${front.port}`,
-          "an address of this machine where nobody else listens is",
-        );
+        throw asSettingsError(front, cause) ?? cause;
       });
       log.info(`MCP is served at http://${front.host}:${port}/mcp; the token is in ${tokenFile}.`);
       for (const network of front.trustedNetworks) {
@@ -58,4 +53,22 @@ export async function serveStdio(
       return () => {};
     },
   }, entries);
+}
+
+/** What the front room can't use, as the setting that it is; undefined for anything else. */
+function asSettingsError(front: FrontSettings, cause: AgentError): SettingsError | undefined {
+  const { host, port, trustedNetworks } = front;
+  const { code, message } = cause;
+  if (code === "VALIDATION") {
+    return new SettingsError(
+      "MCP_TRUSTED_NETWORKS",
+      trustedNetworks.join(","),
+      `CIDR blocks are (${message})`,
+    );
+  }
+  // The system's refusals: taken, not of this machine, not allowed.
+  if (/\(os error \d+\)$/.test(message)) {
+    const allowed = `an address of this machine that is free is (${message})`;
+    return new SettingsError("MCP_HOST:MCP_PORT", `${host}:${port}`, allowed);
+  }
 }
