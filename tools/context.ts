@@ -4,7 +4,7 @@ import type { Files, HaproxySettings, LogLevel, Settings } from "../lib/config.t
 import { AgentError } from "../lib/errors.ts";
 import { log } from "../lib/log.ts";
 import type { PoolShape } from "../lib/names/server.ts";
-import { type Healing, startHealing } from "../lib/reconcile/healing.ts";
+import { startHealing } from "../lib/reconcile/healing.ts";
 import { type RuntimeClient, runtimeClient } from "../lib/runtime/connection.ts";
 import { openRoot } from "../lib/sandbox/files.ts";
 import { appendAudit, type AuditRecord } from "../lib/state/audit.ts";
@@ -53,11 +53,10 @@ export async function openContext(settings: ToolsSettings, _host: HostActs): Pro
   );
   const store = openStore(files, paths, haproxy);
   const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
-  let healing: Healing | undefined;
-  const path = transactions({ settings, store, lock, runtime, onDoubt: () => healing?.request() });
+  const path = transactions({ settings, store, lock, runtime });
 
   await path.open();
-  if (settings.heal) healing = await startHealing({ runtime, reconcile: path.reconcile });
+  const healing = settings.heal ? await startHealing({ runtime, ...path }) : undefined;
 
   return {
     shape: haproxy,

@@ -1,4 +1,4 @@
-/** Healing: whenever another HAProxy process answers, or a change was left in doubt, HAProxy gets what disk says. */
+/** Healing: when another HAProxy process answers it gets what disk says, and what was left half-way is finished. */
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import { showInfo } from "../runtime/commands.ts";
@@ -13,20 +13,19 @@ const RETRY_EVERY_MS = 500;
 const FIRST_REMINDER_MS = 10_000;
 
 export interface Healing {
-  /** HAProxy may differ from disk: reconcile at the next look. */
-  request(): void;
   close(): void;
 }
 
 export interface HealingParts {
   readonly runtime: RuntimeClient;
   reconcile(): Promise<Convergence>;
+  /** Finishes what a process left half-way, if there is any. */
+  finish(): Promise<void>;
 }
 
 /** Looks for the first time before it returns: where HAProxy answers, it is in line then. */
-export async function startHealing({ runtime, reconcile }: HealingParts): Promise<Healing> {
+export async function startHealing({ runtime, reconcile, finish }: HealingParts): Promise<Healing> {
   let pid: string | undefined;
-  let doubt = true;
   let closed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let downSince: number | undefined;
@@ -39,8 +38,7 @@ export async function startHealing({ runtime, reconcile }: HealingParts): Promis
     if (downSince !== undefined) log.info(`HAProxy answers again, process ${current}`);
     downSince = undefined;
     remindAfter = FIRST_REMINDER_MS;
-    if (current === pid && !doubt) return;
-    doubt = false;
+    if (current === pid) return await finish();
     const { servers, domains, problems } = await reconcile();
     log.info(
       `HAProxy ${version}, process ${current}: ${servers} servers and ${domains} domains brought in line with disk`,
@@ -50,7 +48,7 @@ export async function startHealing({ runtime, reconcile }: HealingParts): Promis
   }
 
   function failed(cause: unknown): void {
-    doubt = true;
+    pid = undefined;
     const { message } = AgentError.from(cause);
     const now = performance.now();
     if (downSince === undefined) log.warning(message);
@@ -67,7 +65,6 @@ export async function startHealing({ runtime, reconcile }: HealingParts): Promis
 
   await round();
   return {
-    request: () => void (doubt = true),
     close() {
       closed = true;
       clearTimeout(timer);

@@ -12,16 +12,23 @@ export interface JournalEntry {
   readonly changes: readonly Change[];
 }
 
-/** `done` says HAProxy has the change, `undone` that it was taken back; `seqs` are entries' numbers. */
+/**
+ * What became of an entry: HAProxy has it; it was taken back; it was taken back on disk, but HAProxy fell silent and may
+ * hold a part of it.
+ */
+export type Mark = "done" | "undone" | "doubtful";
+
+/** `seqs` are entries' numbers; of several marks the last one counts. */
 export type JournalRecord =
   | (JournalEntry & { readonly t: "change" })
-  | { readonly t: "done" | "undone"; readonly seqs: readonly number[] };
+  | { readonly t: Mark; readonly seqs: readonly number[] };
 
 export interface JournalContent {
-  /** In their order, without the undone ones. */
-  readonly entries: readonly JournalEntry[];
-  /** The numbers of the entries that bear no mark. */
-  readonly open: readonly number[];
+  /** What is so, in its order: the done ones. */
+  readonly done: readonly JournalEntry[];
+  /** Those without a mark, behind all others: whoever made them was cut off, or is at it right now. */
+  readonly open: readonly JournalEntry[];
+  readonly doubtful: readonly JournalEntry[];
   readonly lastSeq: number;
   /** What stands before a torn end, in bytes: that end was never fsynced, so nobody acted on it. */
   readonly length: number;
@@ -47,17 +54,17 @@ export function parseJournal(text: string, path: string): JournalContent {
     }
   });
 
-  const marked = new Map<number, "done" | "undone">();
+  const marks = new Map<number, Mark>();
   for (const record of records) {
-    if (record.t !== "change") { for (const seq of record.seqs) marked.set(seq, record.t); }
+    if (record.t !== "change") { for (const seq of record.seqs) marks.set(seq, record.t); }
   }
-  const entries = records.flatMap((record) =>
-    record.t === "change" && marked.get(record.seq) !== "undone" ? [record] : []
-  );
+  const entries = records.flatMap((record) => record.t === "change" ? [record] : []);
+  const bearing = (mark?: Mark) => entries.filter(({ seq }) => marks.get(seq) === mark);
   return {
-    entries,
-    open: entries.map((entry) => entry.seq).filter((seq) => !marked.has(seq)),
-    lastSeq: Math.max(0, ...entries.map((entry) => entry.seq), ...marked.keys()),
+    done: bearing("done"),
+    open: bearing(),
+    doubtful: bearing("doubtful"),
+    lastSeq: Math.max(0, ...entries.map(({ seq }) => seq), ...marks.keys()),
     length,
   };
 }

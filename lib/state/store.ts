@@ -7,7 +7,7 @@ import type { Files } from "../config.ts";
 import type { PoolShape } from "../names/server.ts";
 import type { RootFiles, Signature } from "../sandbox/files.ts";
 import { AgentError } from "../errors.ts";
-import { type JournalEntry, type JournalRecord, openJournal } from "./journal.ts";
+import { type JournalEntry, type JournalRecord, type Mark, openJournal } from "./journal.ts";
 import { type MapFile, parseMapFile } from "./map_file.ts";
 import {
   type Change,
@@ -29,12 +29,21 @@ export interface PreparedCheckpoint {
   discard(): Promise<void>;
 }
 
+/** What somebody could not finish: a change that a crash cut off, or one that could not be undone in HAProxy. */
+export interface Unfinished {
+  readonly entry: JournalEntry;
+  /** Memory holds the change: it is to be carried out. Else HAProxy is to be rid of it. */
+  readonly applied: boolean;
+}
+
 export interface Store {
   readonly desired: Desired;
   /** Brings memory up to date without the lock, for reading: changes that are still under way are left out. */
   refreshForReading(): Promise<void>;
-  /** Brings memory up to date under the lock. Answers the entries that were cut off: memory holds them, HAProxy may not. */
-  refresh(): Promise<readonly JournalEntry[]>;
+  /** Brings memory up to date under the lock. Answers, once, what others left unfinished. */
+  refresh(): Promise<readonly Unfinished[]>;
+  /** True when the journal, as read last, holds something unfinished that `refresh` has not answered yet. */
+  readonly unfinished: boolean;
   /** Applies changes in memory; the answer takes them back, later ones first where there were several. */
   apply(changes: readonly Change[]): () => void;
   /** Removes what a crash left of half-written files. Under the lock. */
@@ -43,7 +52,7 @@ export interface Store {
   record(
     entries: readonly { readonly tool: string; readonly changes: readonly Change[] }[],
   ): Promise<number[]>;
-  mark(mark: "done" | "undone", seqs: readonly number[]): Promise<void>;
+  mark(mark: Mark, seqs: readonly number[]): Promise<void>;
   /** True when a checkpoint has something to do: files to write, or a journal to empty. */
   readonly dirty: boolean;
   /** Under the lock, after `refresh`. */
@@ -55,7 +64,9 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
   const journal = openJournal(files, paths.journal);
   let state: DesiredState = desiredState();
   let mapFile: MapFile = parseMapFile("", paths.map);
-  let open: readonly JournalEntry[] = [];
+  let unfinished: readonly Unfinished[] = [];
+  /** Numbers of unfinished entries that have no final mark yet: the journal is kept for them. */
+  const unsettled = new Set<number>();
   let lastSeq = 0;
   let journalLength = 0;
   const dirty = { map: false, servers: false };
@@ -101,10 +112,15 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
     dirty.map = false;
     dirty.servers = renderServersFile(servers) !== serversText ||
       renderServerStateFile(servers) !== await files.read(paths.serverState);
-    open = content.entries.filter(({ seq }) => content.open.includes(seq));
-    for (const entry of content.entries) {
-      if (withOpen || !open.includes(entry)) entry.changes.forEach(replay);
+    for (const entry of [...content.done, ...withOpen ? content.open : []]) {
+      entry.changes.forEach(replay);
     }
+    unfinished = [
+      ...content.doubtful.map((entry) => ({ entry, applied: false })),
+      ...content.open.map((entry) => ({ entry, applied: true })),
+    ];
+    unsettled.clear();
+    for (const { entry } of unfinished) unsettled.add(entry.seq);
   }
 
   /** A value that is neither what the entry found nor what it wrote was edited by a person since: it stays. */
@@ -137,6 +153,9 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
     get desired() {
       return state;
     },
+    get unfinished() {
+      return unfinished.length > 0;
+    },
     get dirty() {
       return dirty.map || dirty.servers || journaled;
     },
@@ -144,14 +163,14 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
       if (changed(...watched)) await loadWhole(false);
     },
     async refresh() {
-      if (changed(...watched) || open.length > 0) {
+      if (changed(...watched) || unfinished.length > 0) {
         await loadWhole(true);
         await journal.trim(journalLength);
         see("journal");
       }
-      const cutOff = open;
-      open = [];
-      return cutOff;
+      const left = unfinished;
+      unfinished = [];
+      return left;
     },
     apply(changes) {
       const before = { ...dirty };
@@ -181,8 +200,11 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
     async mark(mark, seqs) {
       if (seqs.length === 0) return;
       // A lost `done` is harmless: the change is carried out once more, to no effect.
-      await journal.append([{ t: mark, seqs }], mark === "undone");
+      await journal.append([{ t: mark, seqs }], mark !== "done");
+      for (const seq of seqs) unsettled.delete(seq);
       see("journal");
+      // Not seen: the next refresh finds it, here as in any other process.
+      if (mark === "doubtful") delete seen.journal;
     },
     async prepareCheckpoint() {
       const pools = [...state.pools()];
@@ -210,9 +232,11 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
           for (const file of staged) await file.commit();
           see("map", "servers");
           await files.syncFolders(texts.map(([path]) => path));
+          dirty.map = dirty.servers = false;
+          if (unsettled.size > 0 || seen.journal === undefined) return;
           await journal.clear();
           see("journal");
-          journaled = dirty.map = dirty.servers = false;
+          journaled = false;
         },
       };
     },

@@ -16,8 +16,8 @@ const RETRY_MS = 1_000;
 export interface Save {
   /** HAProxy has the changes, too. */
   finish(): Promise<void>;
-  /** HAProxy refused, and memory has taken them back. */
-  abandon(): Promise<void>;
+  /** HAProxy refused, and memory has taken them back. `clean`: so has HAProxy, for sure. */
+  abandon(clean: boolean): Promise<void>;
 }
 
 export interface Checkpoints {
@@ -94,11 +94,11 @@ export function checkpoints(
             failure(cause);
           });
         },
-        async abandon() {
+        async abandon(clean) {
           await prepared?.discard();
           later(PAUSE_MS);
           try {
-            await store.mark("undone", seqs);
+            await store.mark(clean ? "undone" : "doubtful", seqs);
           } catch (cause) {
             throw new AgentError(
               "OUTCOME_UNKNOWN",

@@ -12,12 +12,12 @@ import { showServerStat } from "../runtime/commands.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
 import { parseStat } from "../runtime/parse.ts";
 import type { Lock } from "../state/lock.ts";
-import type { JournalEntry } from "../state/journal.ts";
-import { type Change, changesNothing, type Desired, inverse } from "../state/model.ts";
+import { type Change, changesNothing, type Desired } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
-import { type Checkpoints, checkpoints } from "./checkpoints.ts";
+import { checkpoints } from "./checkpoints.ts";
 import { preview } from "./preview.ts";
-import type { ChangeRequest, Outcome, Plan } from "./request.ts";
+import { type ChangeRequest, type Outcome, type Plan, scopeOf } from "./request.ts";
+import { finisher } from "./unfinished.ts";
 
 /** More callers than this wait for the next batch, so that one batch stays within the tools' deadlines. */
 const MAX_BATCH = 64;
@@ -28,6 +28,8 @@ export interface Transactions {
   change<Result>(request: ChangeRequest<Result>): Promise<Outcome<Result>>;
   /** Calls `use` with the desired state as disk holds it, never in the middle of a change. */
   read<Result>(use: (desired: Desired) => Result): Promise<Result>;
+  /** Finishes what somebody left half-way, if there is any. */
+  finish(): Promise<void>;
   /** Brings all of HAProxy to what disk says. */
   reconcile(): Promise<Convergence>;
   close(): Promise<void>;
@@ -38,8 +40,6 @@ export interface TransactionParts {
   readonly store: Store;
   readonly lock: Lock;
   readonly runtime: RuntimeClient;
-  /** HAProxy may hold a part of a change that was taken back on disk: somebody must reconcile. */
-  onDoubt(): void;
 }
 
 interface Job {
@@ -58,14 +58,11 @@ interface Planned extends Job {
 const ONE_CALLS_FAULT = new Set(["REFUSED", "HAPROXY_REJECTED", "VALIDATION", "INTERNAL"]);
 
 export function transactions(parts: TransactionParts): Transactions {
-  const { settings, store, lock, runtime, onDoubt } = parts;
+  const { settings, store, lock, runtime } = parts;
   const { files: paths, haproxy: shape } = settings;
   const readScope = scopeReader({ mapFile: paths.map, mapName: shape.mapName, shape });
   const queue: Job[] = [];
   let working = false;
-  /** Entries that a crash cut off: memory and, from the next checkpoint, the files hold them; HAProxy may not. */
-  let cutOff: readonly JournalEntry[] = [];
-
   let turn: Promise<unknown> = Promise.resolve();
   /** One at a time in this process: a batch, a read's refresh, a checkpoint. */
   function exclusive<T>(act: () => Promise<T>): Promise<T> {
@@ -77,12 +74,13 @@ export function transactions(parts: TransactionParts): Transactions {
   const locked = <T>(act: () => Promise<T>) =>
     lock.hold(() =>
       exclusive(async () => {
-        cutOff = [...cutOff, ...await store.refresh()];
+        unfinished.add(await store.refresh());
         return await act();
       })
     );
 
-  const saving: Checkpoints = checkpoints(store, locked);
+  const unfinished = finisher(store, restore);
+  const saving = checkpoints(store, locked);
 
   async function work(): Promise<void> {
     working = true;
@@ -99,7 +97,7 @@ export function transactions(parts: TransactionParts): Transactions {
 
   async function runBatch(jobs: readonly Job[]): Promise<void> {
     try {
-      await finishCutOff();
+      await unfinished.finish();
     } catch (cause) {
       return jobs.forEach((job) => job.reject(AgentError.from(cause)));
     }
@@ -172,8 +170,13 @@ export function transactions(parts: TransactionParts): Transactions {
       await converge(conversation, store.desired, scope, view, { shape, keepGoing: false });
     } catch (cause) {
       takeBack();
-      await restoreRunning(scope);
-      await save?.abandon();
+      const clean = await restore(scope, true).then(() => true, (failure) => {
+        log.warning(
+          `HAProxy may hold a part of a failed change: ${AgentError.from(failure).message}`,
+        );
+        return false;
+      });
+      await save?.abandon(clean);
       throw cause;
     }
     await save?.finish();
@@ -186,41 +189,6 @@ export function transactions(parts: TransactionParts): Transactions {
       const view = await readScope(conversation, scope);
       return await converge(conversation, store.desired, scope, view, { shape, keepGoing });
     });
-  }
-
-  /** After a refusal: HAProxy gets back what disk says. Where it can't be reached now, later. */
-  async function restoreRunning(scope: Scope): Promise<void> {
-    try {
-      await restore(scope, true);
-    } catch (cause) {
-      log.warning(
-        `HAProxy may hold a part of a change that was taken back: ${
-          AgentError.from(cause).message
-        }`,
-      );
-      onDoubt();
-    }
-  }
-
-  /** Carries out what a crash cut off, or takes it back where HAProxy refuses it. Nobody was answered yet. */
-  async function finishCutOff(): Promise<void> {
-    while (cutOff.length > 0) {
-      const [entry, ...rest] = cutOff;
-      const scope = scopeOf(entry.changes);
-      const refusal = await restore(scope, false).then(() => undefined, AgentError.from);
-      if (refusal && refusal.code !== "HAPROXY_REJECTED") throw refusal;
-      if (refusal) {
-        store.apply(entry.changes.toReversed().map(inverse));
-        await restore(scope, true).catch(() => onDoubt());
-      }
-      await store.mark(refusal ? "undone" : "done", [entry.seq]);
-      log.info(
-        `${entry.tool} was cut off before: ${
-          refusal ? `taken back (${refusal.message})` : "carried out"
-        }`,
-      );
-      cutOff = rest;
-    }
   }
 
   return {
@@ -236,6 +204,15 @@ export function transactions(parts: TransactionParts): Transactions {
         await store.refreshForReading();
         return use(store.desired);
       }),
+    async finish() {
+      await exclusive(() => store.refreshForReading());
+      if (store.unfinished || unfinished.pending) {
+        await locked(async () => {
+          await unfinished.finish();
+          await saving.catchUp();
+        });
+      }
+    },
     reconcile: () =>
       locked(async () => {
         const convergence = await runtime.converse(async (conversation) => {
@@ -245,8 +222,7 @@ export function transactions(parts: TransactionParts): Transactions {
             keepGoing: true,
           });
         }, { deadlineMs: 60_000 });
-        await store.mark("done", cutOff.map(({ seq }) => seq));
-        cutOff = [];
+        await unfinished.settled();
         await saving.catchUp();
         return convergence;
       }),
@@ -255,12 +231,5 @@ export function transactions(parts: TransactionParts): Transactions {
       store.close();
       lock.close();
     },
-  };
-}
-
-function scopeOf(changes: readonly Change[]): Scope {
-  return {
-    keys: new Set(changes.flatMap((change) => change.kind === "map" ? [change.key] : [])),
-    pools: new Set(changes.flatMap((change) => change.kind === "server" ? [change.pool] : [])),
   };
 }

@@ -1,5 +1,6 @@
 /** What a tool asks of the transaction, and what it gets. */
 import type { StatRow } from "../runtime/parse.ts";
+import type { Scope } from "../reconcile/running.ts";
 import type { Change, Desired } from "../state/model.ts";
 
 /** Refuses a change for what HAProxy reports of a pool. */
@@ -34,4 +35,12 @@ export interface Preview {
 export interface Outcome<Result> {
   readonly result: Result;
   readonly preview?: Preview;
+}
+
+/** The keys and pools that changes touch. */
+export function scopeOf(changes: readonly Change[]): Scope {
+  return {
+    keys: new Set(changes.flatMap((change) => change.kind === "map" ? [change.key] : [])),
+    pools: new Set(changes.flatMap((change) => change.kind === "server" ? [change.pool] : [])),
+  };
 }

@@ -1,0 +1,69 @@
+/** Finishes what a crash or a silent HAProxy left half-way. Nobody was told that it is done. */
+import { AgentError } from "../errors.ts";
+import { log } from "../log.ts";
+import type { Convergence } from "../reconcile/converge.ts";
+import type { Scope } from "../reconcile/running.ts";
+import { inverse } from "../state/model.ts";
+import type { Store, Unfinished } from "../state/store.ts";
+import { scopeOf } from "./request.ts";
+
+export interface Finisher {
+  readonly pending: boolean;
+  add(unfinished: readonly Unfinished[]): void;
+  /** Under the lock, before any new change. Throws HAPROXY_UNREACHABLE with the rest still pending. */
+  finish(): Promise<void>;
+  /** All of HAProxy was brought in line with memory: that settles everything. */
+  settled(): Promise<void>;
+}
+
+/** @param restore brings a scope of HAProxy to what memory says; throws the first refusal unless `keepGoing` */
+export function finisher(
+  store: Store,
+  restore: (scope: Scope, keepGoing: boolean) => Promise<Convergence>,
+): Finisher {
+  let pending: readonly Unfinished[] = [];
+
+  /** Carried out, or taken back where HAProxy refuses it. */
+  async function carryOut({ entry }: Unfinished): Promise<void> {
+    const scope = scopeOf(entry.changes);
+    const refusal = await restore(scope, false).then(() => undefined, AgentError.from);
+    if (refusal && refusal.code !== "HAPROXY_REJECTED") throw refusal;
+    if (refusal) {
+      store.apply(entry.changes.toReversed().map(inverse));
+      // Reading the scope may be what HAProxy refuses: then it holds nothing of it either.
+      await restore(scope, true).catch((cause) => log.debug(AgentError.from(cause).message));
+    }
+    await store.mark(refusal ? "undone" : "done", [entry.seq]);
+    log.info(
+      `${entry.tool} was cut off: ${refusal ? `taken back, as ${refusal.message}` : "carried out"}`,
+    );
+  }
+
+  async function takeBack({ entry }: Unfinished): Promise<void> {
+    await restore(scopeOf(entry.changes), true);
+    await store.mark("undone", [entry.seq]);
+    log.info(`${entry.tool} had failed half-way: HAProxy is rid of it`);
+  }
+
+  return {
+    get pending() {
+      return pending.length > 0;
+    },
+    add(unfinished) {
+      pending = [...pending, ...unfinished];
+    },
+    async finish() {
+      while (pending.length > 0) {
+        await (pending[0].applied ? carryOut(pending[0]) : takeBack(pending[0]));
+        pending = pending.slice(1);
+      }
+    },
+    async settled() {
+      const seqs = (applied: boolean) =>
+        pending.filter((each) => each.applied === applied).map(({ entry }) => entry.seq);
+      await store.mark("done", seqs(true));
+      await store.mark("undone", seqs(false));
+      pending = [];
+    },
+  };
+}
