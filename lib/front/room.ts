@@ -8,15 +8,14 @@ import type { FrontSettings, LogLevel } from "../config.ts";
 import { openLog } from "../log.ts";
 import { connect, type Port } from "../rpc/mod.ts";
 import type { ToolDefinition } from "../tool_definition.ts";
-import { createJudge, type Tokens } from "./auth.ts";
-import { createHttpApp } from "./http.ts";
-import { createMcpEndpoint } from "./mcp/endpoint.ts";
+import type { Tokens } from "./auth.ts";
+import { openHttpService } from "./http_service.ts";
 import { createServerFactory, type RoomTool } from "./mcp/server.ts";
 import { serveStreams } from "./stdio.ts";
 import { createToolsClient } from "./tools_client.ts";
 
 export type { Tokens } from "./auth.ts";
-export type { Caller, ToolCall, ToolHandlers } from "./tools_client.ts";
+export type { Caller, ToolCall } from "./tools_client.ts";
 
 /** What main answers to the front room. */
 export type FrontActs = {
@@ -39,12 +38,15 @@ export interface FrontVariant {
 /** What the front room answers to main. */
 export type FrontRoom = ReturnType<typeof openFrontRoom>;
 
-/** How long the last answers have to leave once their calls have ended. */
-const FLUSH_MS = 400;
+/** What `serveHttp` and `serveStdio` have in common. */
+interface Start {
+  readonly settings: FrontSettings;
+  readonly definitions: readonly ToolDefinition[];
+  readonly logLevel?: LogLevel;
+}
 
 export function openFrontRoom(control: Port, variant: FrontVariant = {}) {
   const tools = createToolsClient((tool) => void main.call("toolsDeaf", { tool }).catch(() => {}));
-  const { roomTools, newServer, sessionOptions } = variant;
   let tokens: Tokens = { full: [], read: [] };
   let stop: (graceMs: number) => Promise<void> = () => Promise.resolve();
 
@@ -58,67 +60,23 @@ export function openFrontRoom(control: Port, variant: FrontVariant = {}) {
       tokens = accepted;
     },
 
-    /** Resolves with the port. Throws VALIDATION for a trusted network that is none. */
-    serveHttp({ settings, definitions, allowedHosts, tokens: accepted, logLevel = "INFO" }: {
-      readonly settings: FrontSettings;
-      readonly logLevel?: LogLevel;
-      readonly definitions: readonly ToolDefinition[];
+    /** Returns the port. Throws VALIDATION for a trusted network that is none. */
+    serveHttp({ tokens: accepted, logLevel = "INFO", ...start }: Start & {
       /** Host header names that are answered, IPv6 addresses with or without brackets. */
       readonly allowedHosts: readonly string[];
       readonly tokens: Tokens;
     }): number {
       openLog("front", logLevel);
       tokens = accepted;
-      const { trustedNetworks, trustedAccess, allowedOrigins, maxSessions, sessionIdle } = settings;
-      const judge = createJudge(() => tokens, { networks: trustedNetworks, access: trustedAccess });
-      const mcp = createMcpEndpoint({
-        newServer: createServerFactory({
-          transport: "http",
-          settings,
-          definitions,
-          tools,
-          roomTools,
-          newServer,
-        }),
-        limits: { max: maxSessions, idleMs: sessionIdle * 1_000 },
-        sessionOptions,
-      });
-      const app = createHttpApp({ allowedHosts, allowedOrigins, judge, mcp });
-      const aborter = new AbortController();
-      const server = Deno.serve({
-        hostname: settings.host,
-        port: settings.port,
-        signal: aborter.signal,
-        onListen: () => {},
-      }, (request, info) => app.fetch(request, info));
-      stop = async (graceMs) => {
-        const finished = server.shutdown();
-        await tools.whenIdle(graceMs);
-        // A call's answer leaves in the turns after its end; the GET streams never end by themselves.
-        await pause(0);
-        await mcp.close();
-        const timer = setTimeout(() => aborter.abort(), FLUSH_MS);
-        await finished;
-        clearTimeout(timer);
-      };
-      return server.addr.port;
+      const service = openHttpService({ ...variant, ...start, tokens: () => tokens, tools });
+      stop = service.stop;
+      return service.port;
     },
 
-    serveStdio({ settings, definitions, logLevel = "INFO" }: {
-      readonly settings: FrontSettings;
-      readonly logLevel?: LogLevel;
-      readonly definitions: readonly ToolDefinition[];
-    }) {
+    serveStdio({ logLevel = "INFO", ...start }: Start) {
       openLog("front", logLevel);
-      const factory = createServerFactory({
-        transport: "stdio",
-        settings,
-        definitions,
-        tools,
-        roomTools,
-        newServer,
-      });
-      const service = serveStreams(factory, Deno.stdin.readable, Deno.stdout.writable);
+      const newServer = createServerFactory({ ...variant, ...start, transport: "stdio", tools });
+      const service = serveStreams(newServer, Deno.stdin.readable, Deno.stdout.writable);
       let stopping = false;
       stop = (graceMs) => {
         stopping = true;
@@ -136,5 +94,3 @@ export function openFrontRoom(control: Port, variant: FrontVariant = {}) {
   const main = connect<FrontActs>(control, acts);
   return acts;
 }
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
