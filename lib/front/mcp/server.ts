@@ -10,6 +10,7 @@ import {
   Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import project from "../../../deno.json" with { type: "json" };
 import type { Access, FrontSettings } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
 import type { ToolDefinition } from "../../tool_definition.ts";
@@ -33,7 +34,7 @@ export interface ServerOptions {
   readonly newServer?: (product: Server) => Server | McpServer;
 }
 
-const INFO = { name: "haproxy-mcp", title: "HAProxy", version: "0.1.0" } as const;
+const INFO = { name: project.name, title: "HAProxy", version: project.version } as const;
 
 const INSTRUCTIONS = `Manages a running HAProxy without reloads. \
 A domain is routed to a pool (backend pool_N), taken from a fixed number of pools; several domains \
