@@ -1,13 +1,6 @@
 /** The way to the tools room: keeps the current port, and answers for what a lost room took along. */
 import { AgentError } from "../errors.ts";
-import {
-  type CallContext,
-  connect,
-  type Handlers,
-  LostError,
-  type Peer,
-  type Progress,
-} from "../rpc/mod.ts";
+import { connect, type Handlers, LostError, type Peer, type Progress } from "../rpc/mod.ts";
 import type { ToolDefinition, ToolResult } from "../tool_definition.ts";
 
 /** Who asks, for the audit log. */
@@ -22,12 +15,6 @@ export interface ToolCall {
   readonly args: unknown;
   readonly caller: Caller;
 }
-
-/** What the tools room answers calls with: one handler a tool, by its name. */
-export type ToolHandlers = Record<
-  string,
-  (call: ToolCall, context: CallContext) => ToolResult | Promise<ToolResult>
->;
 
 export interface ToolsClient {
   /** Calls go to this port from now on. Those on the port before it are lost, or sent again. */
