@@ -23,11 +23,15 @@ import {
 import { backendOf } from "./places.ts";
 import { ADDS, READS, REMOVES, tool } from "./tool.ts";
 
+/** A pool may serve many thousands of domains, and a page lists a thousand of them. */
+const MAX_SHARED = 20;
+
 const domainEntry = z.object({
   domain: z.string(),
   pool: z.string().describe("The backend that serves it: one of the pools, or one of your own."),
   wildcard: z.boolean(),
-  shared_with: z.array(z.string()).describe("Other domains of the same pool."),
+  shared_with: z.array(z.string())
+    .describe(`Other domains of the same pool, ${MAX_SHARED} at most.`),
   servers: z.array(serverEntry),
 });
 
@@ -73,12 +77,13 @@ export const listDomains = tool({
       }
       const domains = page.map((key) => {
         const pool = desired.backendOf(key)!;
-        const others = desired.keysOf(pool).filter((other) => other !== key && shown(other));
+        const others = desired.keysOf(pool).values()
+          .filter((other) => other !== key && shown(other)).take(MAX_SHARED);
         return {
           domain: domainOfKey(key),
           pool,
           wildcard: key.startsWith("."),
-          shared_with: others.map(domainOfKey).sort(),
+          shared_with: others.map(domainOfKey).toArray().sort(),
           servers: serversOf(desired, pool),
         };
       });
@@ -239,7 +244,7 @@ export const removeDomain = tool({
         const keys = keysThatGo(desired, removed, pool);
         // The user's own backends are never ours to empty.
         const released = poolNumber(pool, context.shape) !== undefined &&
-          desired.keysOf(pool).every((key) => keys.includes(key));
+          desired.keysOf(pool).size === keys.length;
         const servers = released ? [...desired.slotsOf(pool)] : [];
         const changes: Change[] = [
           ...keys.map((key) => ({ kind: "map", key, before: pool, after: null }) as const),

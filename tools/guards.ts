@@ -13,7 +13,7 @@ export function takesRequests({ status = "", weight = "0" }: StatRow): boolean {
 
 /** The guard against taking `slot` out of service; undefined where no domain uses the pool. */
 export function lastHealthyGuard(desired: Desired, pool: string, slot: number): Guard | undefined {
-  if (desired.keysOf(pool).length === 0) return undefined;
+  if (desired.keysOf(pool).size === 0) return undefined;
   const leaving = serverName(pool, slot);
   return {
     pool,

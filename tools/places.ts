@@ -94,9 +94,10 @@ function slotAt(desired: Desired, { domain, slot, backend, server }: Address, sh
 
 const quote = (name: string) => JSON.stringify(name.slice(0, 100));
 
-/** The domains that use a pool, for messages: `a.com, b.com and 3 more`. */
+/** The domains that use a pool, for messages: `a.com, b.com, c.com and 3 more`. */
 export function usersOf(desired: Desired, pool: string): string {
-  const names = desired.keysOf(pool).map(domainOfKey);
-  const more = names.length - 3;
-  return names.slice(0, 3).join(", ") + (more > 0 ? ` and ${more} more` : "");
+  const keys = desired.keysOf(pool);
+  const names = keys.values().take(3).map(domainOfKey).toArray();
+  const more = keys.size - names.length;
+  return names.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

@@ -31,8 +31,8 @@ export type Change =
 export interface Desired {
   /** The backend that a key of the map names. */
   backendOf(key: string): string | undefined;
-  /** The keys that name a backend, in no order. */
-  keysOf(backend: string): readonly string[];
+  /** The keys that name a backend, in the order in which they came. There may be very many. */
+  keysOf(backend: string): ReadonlySet<string>;
   slotsOf(pool: string): Slots;
   /** Keys in the order people look for them: a wildcard after its domain. Starts after `after`. */
   keys(after?: string): Iterable<string>;
@@ -47,6 +47,7 @@ export interface DesiredState extends Desired {
 }
 
 const NO_SLOTS: Slots = new Map();
+const NO_KEYS: ReadonlySet<string> = new Set();
 
 export function desiredState(
   map: Iterable<readonly [string, string]> = [],
@@ -97,7 +98,7 @@ export function desiredState(
 
   return {
     backendOf: (key) => backends.get(key),
-    keysOf: (backend) => [...keysByBackend.get(backend) ?? []],
+    keysOf: (backend) => keysByBackend.get(backend) ?? NO_KEYS,
     slotsOf: (pool) => pools.get(pool) ?? NO_SLOTS,
     get keyCount() {
       return backends.size;
@@ -162,7 +163,7 @@ export function currentValue(desired: Desired, change: Change): string | Server 
 export function freePool(desired: Desired, { poolCount }: PoolShape): string | undefined {
   for (let number = 1; number <= poolCount; number++) {
     const pool = poolName(number);
-    if (desired.keysOf(pool).length === 0 && desired.slotsOf(pool).size === 0) return pool;
+    if (desired.keysOf(pool).size === 0 && desired.slotsOf(pool).size === 0) return pool;
   }
 }
 
