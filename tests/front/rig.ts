@@ -1,5 +1,5 @@
 /** The front room in this process, a tools room of fixtures at the other end, and real MCP clients. */
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { type Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { type FrontSettings, readSettings } from "../../lib/config.ts";
 import {
   type FrontActs,
@@ -9,10 +9,10 @@ import {
   type Tokens,
 } from "../../lib/front/room.ts";
 import { connect } from "../../lib/rpc/mod.ts";
+import { type Era, newClient } from "../support/mcp_client.ts";
 import { DEFINITIONS, type FixtureTools, openFixtureTools, pause } from "./fixtures.ts";
 
-export const ERAS = ["2025", "2026"] as const;
-export type Era = typeof ERAS[number];
+export { ERAS, newClient } from "../support/mcp_client.ts";
 
 export const FULL_TOKEN = "full-access-token-of-the-test";
 export const READ_TOKEN = "read-only-token-of-the-test";
@@ -85,12 +85,6 @@ export async function openRig(options: RigOptions = {}) {
       port2.close();
     },
   };
-}
-
-export function newClient(era: Era): Client {
-  return new Client({ name: "test-client", version: "1" }, {
-    versionNegotiation: { mode: era === "2025" ? "legacy" : { pin: "2026-07-28" } },
-  });
 }
 
 /** Waits until `condition` holds; fails after 5 s. */

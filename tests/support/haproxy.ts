@@ -14,6 +14,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { writeLayout } from "../../lib/init/layout.ts";
 import { defaultOptions, hostPort, type InitOptions, paths } from "../../lib/init/options.ts";
 import { ask, parseProcesses, runtimePid } from "./haproxy_cli.ts";
+import { LEASH } from "./leash.ts";
 import { freePort } from "./ports.ts";
 
 export const HAPROXY_VERSIONS = ["3.0", "3.2", "3.4"] as const;
@@ -63,13 +64,10 @@ export interface Haproxy extends AsyncDisposable {
 const PATIENCE = 10_000;
 const ATTEMPTS = 5;
 
-/**
- * The shell becomes HAProxy; its output goes straight to the file and not through the test. stdin is
- * the test's end of a pipe: when the test dies without a word, it closes and HAProxy is told to stop.
- */
+/** The shell becomes HAProxy; its output goes straight to the file and not through the test. */
 const LAUNCHER = `
 log=$0 limit=$1; shift
-( { cat <&3; kill $$; } >/dev/null 2>&1 & ) 3<&0
+${LEASH}
 [ -z "$limit" ] || ulimit -n "$limit"
 exec "$@" >>"$log" 2>&1 </dev/null`;
 

@@ -136,13 +136,20 @@ function rig(haproxy: Haproxy, settings: ToolsSettings, opened: ToolContext): To
 async function settled({ root }: Haproxy): Promise<void> {
   const journal = join(root, "data/journal/changes.jsonl");
   for (const end = Date.now() + 5_000; Date.now() < end; await delay(5)) {
-    if ((await Deno.stat(journal).catch(() => undefined))?.size === 0) return;
+    const info = await Deno.stat(journal).catch(() => undefined);
+    if (!info?.size) return;
   }
   throw new Error(`the journal is not empty: ${await Deno.readTextFile(journal)}`);
 }
 
 /** Everything that a refusal has to leave as it was. */
 export async function snapshot(haproxy: Haproxy): Promise<Record<string, string>> {
+  const files = await snapshotFiles(haproxy);
+  return { ...files, map: await runningMap(haproxy), slots: await runningSlots(haproxy) };
+}
+
+/** What of it lies on disk: conf/ and certs/, byte for byte. */
+export async function snapshotFiles(haproxy: Haproxy): Promise<Record<string, string>> {
   await settled(haproxy);
   const seen: Record<string, string> = {};
   for (const folder of ["conf", "certs"]) {
@@ -152,7 +159,7 @@ export async function snapshot(haproxy: Haproxy): Promise<Record<string, string>
       }
     }
   }
-  return { ...seen, map: await runningMap(haproxy), slots: await runningSlots(haproxy) };
+  return seen;
 }
 
 /** `key value` a line, without the entries' addresses. */
