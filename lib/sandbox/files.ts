@@ -139,12 +139,13 @@ export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<vo
   }
 }
 
-/** A file that belongs to a person or a group keeps its owner where we may give it away; else it becomes ours. */
+/** A file keeps its owner where we may give it away, else its group where it is ours, too: HAProxy may read it by that. */
 async function keepOwner(temp: string, old: Deno.FileInfo | undefined): Promise<void> {
   if (!old) return;
   const mine = await Deno.stat(temp);
   if (mine.uid === old.uid && mine.gid === old.gid) return;
-  await Deno.chown(temp, old.uid, old.gid).catch(() => {});
+  await Deno.chown(temp, old.uid, old.gid)
+    .catch(() => Deno.chown(temp, null, old.gid)).catch(() => {});
 }
 
 function ioError(what: string, path: string, cause: unknown): AgentError {
