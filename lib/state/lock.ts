@@ -28,18 +28,34 @@ export function fileLock(files: RootFiles, path: string, me: Holder, waitMs: num
   let file: Deno.FsFile | undefined;
   // lock() can't be taken back, so a wait that timed out goes on, and the next caller continues it.
   let pending: Promise<void> | undefined;
+  let wanted = false;
+
+  /** A lock that comes when nobody waits any more is given back at once: held idle, it would stop everyone else. */
+  async function wait(opened: Deno.FsFile): Promise<void> {
+    try {
+      await opened.lock(true);
+      if (wanted) return;
+      opened.unlockSync();
+      if (file !== opened) opened.close();
+    } finally {
+      pending = undefined;
+    }
+  }
 
   async function acquire(): Promise<Deno.FsFile> {
     for (;;) {
       file ??= await files.openLock(path);
-      pending ??= file.lock(true);
+      wanted = true;
+      pending ??= wait(file);
       let timer: ReturnType<typeof setTimeout> | undefined;
       const late = new Promise<"late">((resolve) =>
-        timer = setTimeout(() => resolve("late"), waitMs)
+        timer = setTimeout(() => {
+          wanted = false;
+          resolve("late");
+        }, waitMs)
       );
       const outcome = await Promise.race([pending, late]).finally(() => clearTimeout(timer));
       if (outcome === "late") throw await timeout(files, path, me, waitMs);
-      pending = undefined;
       // Another file under this name would be another lock.
       const [held, named] = await Promise.all([
         file.stat(),
@@ -69,6 +85,7 @@ export function fileLock(files: RootFiles, path: string, me: Holder, waitMs: num
       return mine;
     },
     close() {
+      wanted = false;
       if (!pending) file?.close();
       file = undefined;
     },
