@@ -55,7 +55,11 @@ export async function openContext(settings: ToolsSettings, _host: HostActs): Pro
   const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
   const path = transactions({ settings, store, lock, runtime });
 
-  await path.open();
+  await path.open().catch((cause) => {
+    store.close();
+    lock.close();
+    throw cause;
+  });
   const healing = settings.heal ? await startHealing({ runtime, ...path }) : undefined;
 
   return {
