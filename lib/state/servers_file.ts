@@ -60,11 +60,38 @@ function parseJson(text: string, corrupt: Corrupt): unknown {
   if (text.trim() === "") return {};
   try {
     return JSON.parse(text);
+  } catch {
+    const at = brokenAt(text);
+    const before = text.slice(0, at).split("\n");
+    throw corrupt(
+      `line ${before.length}, column ${before[before.length - 1].length + 1}`,
+      at < text.length ? `${JSON.stringify(text[at])} is not JSON here` : "the JSON ends too early",
+    );
+  }
+}
+
+/**
+ * Where the text stops being JSON, which V8 says in some of its messages only: behind the longest beginning that is whole
+ * or merely unfinished.
+ */
+function brokenAt(text: string): number {
+  let good = 0;
+  for (let bad = text.length + 1; bad - good > 1;) {
+    const middle = (good + bad) >> 1;
+    if (isBeginning(text.slice(0, middle))) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+function isBeginning(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
   } catch (cause) {
-    const message = (cause as Error).message;
-    const offset = /position (\d+)/.exec(message);
-    const before = text.slice(0, offset ? Number(offset[1]) : text.length).split("\n");
-    throw corrupt(`line ${before.length}, column ${before[before.length - 1].length + 1}`, message);
+    const { message } = cause as Error;
+    return /end of JSON input|^Unterminated string/.test(message) ||
+      Number(/ at position (\d+)/.exec(message)?.[1]) === text.length;
   }
 }
 
@@ -89,9 +116,10 @@ function parseServer(value: Record<string, unknown>, place: string, corrupt: Cor
       `state ${JSON.stringify(state)} is not one of ${SERVER_STATES.join(", ")}`,
     );
   }
+  if (typeof ip !== "string") throw corrupt(place, `ip ${JSON.stringify(ip)} is not an address`);
   try {
     return {
-      ip: parseServerIp(String(ip)),
+      ip: parseServerIp(ip),
       httpPort: http_port,
       weight,
       state: state as ServerState,
