@@ -4,7 +4,10 @@ import { AgentError } from "../errors.ts";
 export interface MapFile {
   /** Key and backend of each entry, in the file's order; of several with one key HAProxy uses the first, and so do we. */
   entries(): Iterable<readonly [key: string, backend: string]>;
-  /** Puts a key in (at its place, also one that it had before, else at the end) or, with null, takes all its lines out. */
+  /**
+   * Puts a key in (at its place, also one that it had before, else at the end) or, with null, takes all its lines out.
+   * With the backend that it had in the file its lines stand there again as they were.
+   */
   set(key: string, backend: string | null): void;
   text(): string;
 }
@@ -17,6 +20,7 @@ export function parseMapFile(text: string, path: string): MapFile {
   // A removed line is undefined: splicing would shift the places that `places` holds.
   const lines: (string | undefined)[] = text.split("\n");
   if (lines[lines.length - 1] === "") lines.pop();
+  const original = [...lines];
   const places = new Map<string, number[]>();
   const backends = new Map<string, string>();
 
@@ -41,17 +45,22 @@ export function parseMapFile(text: string, path: string): MapFile {
       backends.set(key, backend);
     }
   });
+  const originalBackends = new Map(backends);
 
   return {
     entries: () => backends.entries(),
     set(key, backend) {
       const known = places.get(key) ?? [];
-      for (const place of backend === null ? known : known.slice(1)) lines[place] = undefined;
+      for (const place of known) lines[place] = undefined;
       if (backend === null) return void backends.delete(key);
+      backends.set(key, backend);
+      if (backend === originalBackends.get(key)) {
+        for (const place of known) lines[place] = original[place];
+        return;
+      }
       const place = known[0] ?? lines.length;
       lines[place] = `${key} ${backend}`;
-      places.set(key, [place]);
-      backends.set(key, backend);
+      if (known.length === 0) places.set(key, [place]);
     },
     text: () => lines.filter((line) => line !== undefined).map((line) => `${line}\n`).join(""),
   };
