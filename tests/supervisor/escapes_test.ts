@@ -1,7 +1,7 @@
 /** Every way out that a room could try, from inside the running agent. What is not named here is denied by Deno. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { makeRoot, startAgent } from "../support/rooms/agent.ts";
+import { type Build, BUILDS, makeRoot, startAgent } from "../support/rooms/agent.ts";
 import { freePort } from "../support/ports.ts";
 import type { ProbeTarget } from "../support/rooms/probe.ts";
 
@@ -16,9 +16,7 @@ const HARMLESS = ["working folder", "program's path"];
  * room can run a script, with no more rights than its own, or read a JSON file that the process's
  * user can. From the checkout it does ask.
  */
-const COMPILED_GAP = Deno.env.has("HAPROXY_MCP_TEST")
-  ? ["import a file", "run a file as a worker"]
-  : [];
+const COMPILED_GAP = ["import a file", "run a file as a worker"];
 
 interface Trial extends AsyncDisposable {
   readonly target: ProbeTarget;
@@ -59,8 +57,9 @@ async function prepare(): Promise<Trial> {
 }
 
 /** Which attempts succeeded; every other one must have been denied, not failed for some other reason. */
-function allowed(results: Readonly<Record<string, unknown>> = {}): string[] {
-  const judged = Object.entries(results).filter(([name]) => !COMPILED_GAP.includes(name));
+function allowed(results: Readonly<Record<string, unknown>> = {}, build: Build): string[] {
+  const unjudged = build === "compiled" ? COMPILED_GAP : [];
+  const judged = Object.entries(results).filter(([name]) => !unjudged.includes(name));
   assert.ok(judged.length > 60);
   const others = judged.filter(([, result]) => result !== "DENIED");
   assert.deepEqual(others.filter(([, result]) => result !== "ALLOWED"), []);
@@ -73,35 +72,37 @@ async function assertUntouched({ target, outsideFolder }: Trial): Promise<void> 
   assert.deepEqual(names, ["secret"]);
 }
 
-Deno.test("the tools room reaches its root and the Runtime API, and nothing else", async () => {
-  await using trial = await prepare();
-  const { target } = trial;
-  const env = { HAPROXY_PORT: String(target.apiPort), MCP_PORT: String(freePort()) };
-  await using agent = await startAgent({ root: target.root, env });
-  // Put there after the start, which refuses such a link: Deno follows it, the path guard does not.
-  await Deno.symlink(target.outside, target.link);
-  const { structured } = await agent.call("test_probe", { ...target });
-  assert.deepEqual(
-    allowed(structured),
-    [
-      ...HARMLESS,
-      "read root",
-      "write root",
-      "read through a link",
-      "Runtime API by address",
-      "Runtime API by name",
-    ].sort(),
-  );
-  await assertUntouched(trial);
-});
+for (const build of BUILDS) {
+  Deno.test(`${build}: the tools room reaches its root and the Runtime API, and nothing else`, async () => {
+    await using trial = await prepare();
+    const { target } = trial;
+    const env = { HAPROXY_PORT: String(target.apiPort), MCP_PORT: String(freePort()) };
+    await using agent = await startAgent({ root: target.root, env, build });
+    // Put there after the start, which refuses such a link: Deno follows it, the path guard does not.
+    await Deno.symlink(target.outside, target.link);
+    const { structured } = await agent.call("test_probe", { ...target });
+    assert.deepEqual(
+      allowed(structured, build),
+      [
+        ...HARMLESS,
+        "read root",
+        "write root",
+        "read through a link",
+        "Runtime API by address",
+        "Runtime API by name",
+      ].sort(),
+    );
+    await assertUntouched(trial);
+  });
 
-Deno.test("the front room reaches its own listening address, and nothing else", async () => {
-  await using trial = await prepare();
-  const { target } = trial;
-  const env = { HAPROXY_PORT: String(target.apiPort), MCP_PORT: String(freePort()) };
-  await using agent = await startAgent({ root: target.root, env });
-  await Deno.symlink(target.outside, target.link);
-  const { structured } = await agent.call("test_probe_front", { ...target });
-  assert.deepEqual(allowed(structured), [...HARMLESS].sort());
-  await assertUntouched(trial);
-});
+  Deno.test(`${build}: the front room reaches its own listening address, and nothing else`, async () => {
+    await using trial = await prepare();
+    const { target } = trial;
+    const env = { HAPROXY_PORT: String(target.apiPort), MCP_PORT: String(freePort()) };
+    await using agent = await startAgent({ root: target.root, env, build });
+    await Deno.symlink(target.outside, target.link);
+    const { structured } = await agent.call("test_probe_front", { ...target });
+    assert.deepEqual(allowed(structured, build), [...HARMLESS].sort());
+    await assertUntouched(trial);
+  });
+}

@@ -1,6 +1,6 @@
 /** What becomes of the agent when a room spins, exits, throws, or ignores its cancellation. */
 import assert from "node:assert/strict";
-import { type Agent, startAgent, waitFor } from "../support/rooms/agent.ts";
+import { type Agent, BUILDS, startAgent, waitFor } from "../support/rooms/agent.ts";
 
 const SETTLED_MS = 15_000;
 
@@ -16,32 +16,31 @@ async function logged(agent: Agent, words: string): Promise<void> {
   await waitFor(seen, agent.ended, agent.log, SETTLED_MS);
 }
 
-for (const tool of ["test_spin", "test_exit"]) {
-  Deno.test(`${tool}: the room is replaced, or the process ends where that can't be`, async () => {
-    await using agent = await startAgent();
+for (const build of BUILDS) {
+  for (const tool of ["test_spin", "test_exit"]) {
+    Deno.test(`${build}, ${tool}: the room is replaced, or the process ends where that can't be`, async () => {
+      await using agent = await startAgent({ build });
+      const replaced = await replacesSilentRooms(agent);
+      const lost = agent.call(tool).catch(() => undefined);
+      if (!replaced) return assert.equal(await agent.ended, 70);
+      // The read waits in the port of the stuck room and is sent to the next one.
+      const read = agent.call("test_read", { ms: 0 });
+      assert.equal((await lost)?.code, "OUTCOME_UNKNOWN");
+      assert.equal((await read).code, undefined);
+      assert.match(agent.log(), /Tools room 2 took over/);
+    });
+  }
+
+  Deno.test(`${build}, a room that spins under the file lock: its successor takes the lock first`, async () => {
+    await using agent = await startAgent({ build });
     const replaced = await replacesSilentRooms(agent);
-    const lost = agent.call(tool).catch(() => undefined);
+    const spin = { root: agent.root, pid: agent.pid };
+    const lost = agent.call("test_spin", spin).catch(() => undefined);
     if (!replaced) return assert.equal(await agent.ended, 70);
-    // The read waits in the port of the stuck room and is sent to the next one.
-    const read = agent.call("test_read", { ms: 0 });
     assert.equal((await lost)?.code, "OUTCOME_UNKNOWN");
-    assert.equal((await read).code, undefined);
-    assert.match(agent.log(), /Tools room 2 took over/);
+    await logged(agent, "Tools room 2 took over");
   });
 }
-
-Deno.test("a room that spins under the file lock: its successor writes only once the lock is free", async () => {
-  await using agent = await startAgent();
-  const replaced = await replacesSilentRooms(agent);
-  const lost = agent.call("test_spin", { root: agent.root, pid: agent.pid }).catch(() => undefined);
-  if (!replaced) return assert.equal(await agent.ended, 70);
-  assert.equal((await lost)?.code, "OUTCOME_UNKNOWN");
-  await Promise.race([logged(agent, "Tools room 2 took over"), agent.ended]);
-  if (!agent.log().includes("took over")) {
-    assert.equal(await agent.ended, 70);
-    assert.match(agent.log(), /waits for the lock of one that was terminated/);
-  }
-});
 
 Deno.test("a throw past every handler: a begun write answers OUTCOME_UNKNOWN, a read is sent again", async () => {
   await using agent = await startAgent();

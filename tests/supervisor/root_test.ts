@@ -79,8 +79,12 @@ Deno.test({
   ignore: Deno.uid() === 0,
   async fn() {
     await using root = await temporaryRoot();
-    await Deno.chmod(join(root.path, "conf"), 0o500);
-    await assert.rejects(prepareRoot(root.settings()), refused(/can write is \(.*conf/));
-    await Deno.chmod(join(root.path, "conf"), 0o700);
+    const conf = join(root.path, "conf");
+    await Deno.chmod(conf, 0o500);
+    try {
+      await assert.rejects(prepareRoot(root.settings()), refused(/can write is \(.*conf/));
+    } finally {
+      await Deno.chmod(conf, 0o700);
+    }
   },
 });

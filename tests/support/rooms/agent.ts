@@ -4,13 +4,18 @@
  *     await using agent = await startAgent();
  *     await agent.call("test_read", { ms: 10 });
  *
- * HAPROXY_MCP_TEST names the compiled test build; without it the agent runs from the checkout.
+ * HAPROXY_MCP_TEST names the compiled test build. Where it is set, that is what runs, but for tests
+ * that ask for both builds; without it the agent runs from the checkout.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 
+export type Build = "compiled" | "checkout";
+
 export interface AgentOptions {
+  /** @default {the first of BUILDS} */
+  readonly build?: Build;
   /** Laid over the environment that the agent gets: nothing of this process's but PATH. */
   readonly env?: Readonly<Record<string, string>>;
   /** @default {a temporary folder with conf/, certs/ and data/, removed at the end} */
@@ -45,11 +50,15 @@ export interface Run {
 const START_MS = 20_000;
 const compiled = Deno.env.get("HAPROXY_MCP_TEST");
 
+/** Those that can be had: rooms behave differently on the Deno of each. */
+export const BUILDS: readonly Build[] = compiled ? ["compiled", "checkout"] : ["checkout"];
+
 /** What starts the test build, with these arguments. */
 export function agentCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   io: Pick<Deno.CommandOptions, "stdin" | "stdout" | "stderr">,
+  build: Build = BUILDS[0],
 ): Deno.Command {
   const main = fileURLToPath(new URL("./main.ts", import.meta.url));
   const kinds = ["env", "net", "read", "write", "run", "sys=networkInterfaces,uid"];
@@ -59,8 +68,8 @@ export function agentCommand(
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
   });
-  return new Deno.Command(compiled ?? Deno.execPath(), {
-    args: compiled ? [...args] : [...run, ...args],
+  return new Deno.Command(build === "compiled" ? compiled! : Deno.execPath(), {
+    args: build === "compiled" ? [...args] : [...run, ...args],
     clearEnv: true,
     env: { ...Object.fromEntries(inherited), ...env },
     ...io,
@@ -91,11 +100,13 @@ export async function makeRoot(): Promise<string> {
 }
 
 /** Starts `serve` on a port of its own and resolves once it listens. */
-export async function startAgent({ env = {}, root: given }: AgentOptions = {}): Promise<Agent> {
+export async function startAgent(
+  { env = {}, root: given, build }: AgentOptions = {},
+): Promise<Agent> {
   const root = given ?? await makeRoot();
   const settings = { HAPROXY_ROOT: root, MCP_HOST: "127.0.0.1", MCP_PORT: "0", HAPROXY_PORT: "1" };
   const io = { stdin: "null", stdout: "inherit", stderr: "piped" } as const;
-  const child = agentCommand(["serve"], { ...settings, ...env }, io).spawn();
+  const child = agentCommand(["serve"], { ...settings, ...env }, io, build).spawn();
   const ended = child.status.then(({ code }) => code);
   let text = "";
   const reading = (async () => {
