@@ -2,8 +2,19 @@
 import { configureSync, getLogger, getTextFormatter } from "@logtape/logtape";
 import type { LogLevel } from "./config.ts";
 
+const logger = getLogger("haproxy-mcp");
+
+/** A message is text as it stands: braces of somebody's JSON in it are no placeholders. */
+const write = (level: Lowercase<LogLevel>) => (message: string) =>
+  logger[level]("{message}", { message });
+
 /** Records made before `openLog` are dropped. */
-export const log = getLogger("haproxy-mcp");
+export const log = {
+  debug: write("debug"),
+  info: write("info"),
+  warning: write("warning"),
+  error: write("error"),
+} as const;
 
 /**
  * Opens the log of this room.
