@@ -1,7 +1,7 @@
 /** The agent: front and tools room, from their start until a signal, the end of stdin, or a loss. */
 import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
-import type { FrontRoom } from "../front/room.ts";
+import type { FrontActs, FrontRoom } from "../front/room.ts";
 import { log, openLog } from "../log.ts";
 import type { Peer } from "../rpc/mod.ts";
 import type { ToolDefinition } from "../tool_definition.ts";
@@ -43,17 +43,18 @@ export async function runAgent(
     end.resolve(EXIT.internal);
   }
 
+  const acts: FrontActs = {
+    stdinEnded: () => void stop("stdin ended"),
+    toolsDeaf({ tool }) {
+      log.warning(`${tool} did not answer when it was cancelled.`);
+      tools?.toolDeaf();
+    },
+  };
   const front = openRoom<FrontRoom>({
     name: "front",
     entry: entries.front,
     grants: transport.grants,
-    handlers: {
-      stdinEnded: () => stop("stdin ended"),
-      toolsDeaf: ({ tool }: { readonly tool: string }) => {
-        log.warning(`${tool} did not answer when it was cancelled.`);
-        tools?.toolDeaf();
-      },
-    },
+    handlers: acts,
     // Its listening socket and its MCP sessions are lost with it.
     onLost: ({ why }) => endProcess(`the front room is lost: ${why}`),
   });
@@ -69,7 +70,7 @@ export async function runAgent(
     closeTransport = await transport.open(front.peer, tools.definitions);
   }
 
-  /** No new calls, the ones in flight end, then the rooms. */
+  /** No new calls, the ones in flight end, then the rooms. Told twice, it ends at once. */
   async function stop(why: string): Promise<void> {
     if (stopping) return end.resolve(EXIT.done);
     stopping = true;

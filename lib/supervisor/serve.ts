@@ -22,8 +22,9 @@ export async function serveHttp(given: Settings, entries = productRooms): Promis
       const port = await room.call("serveHttp", {
         settings: front,
         allowedHosts: allowedHosts(front, machineAddresses()),
-        definitions: [...definitions],
+        definitions,
         tokens,
+        logLevel: settings.logLevel,
       }).catch((cause) => {
         throw asSettingsError(front, cause) ?? cause;
       });
@@ -49,7 +50,11 @@ export async function serveStdio(
   return await runAgent(settings, {
     grants: STDIO_GRANTS,
     async open(room, definitions) {
-      await room.call("serveStdio", { settings: settings.front, definitions: [...definitions] });
+      await room.call("serveStdio", {
+        settings: settings.front,
+        definitions,
+        logLevel: settings.logLevel,
+      });
       return () => {};
     },
   }, entries);
