@@ -83,10 +83,11 @@ function guardAccess(judge: Judge): MiddlewareHandler<Env> {
       c.set("authInfo", toAuthInfo(verdict.access, peer));
       return await next();
     }
+    const isWrong = verdict.why === "wrong token";
     // RFC 6750 §3.1: an error code only where a token was sent.
-    const error = verdict.why === "wrong token" ? ` error="invalid_token"` : "";
-    c.header("WWW-Authenticate", `Bearer${error}`);
-    return refuse(c, 401, `There is ${verdict.why}. Send "Authorization: Bearer TOKEN".`);
+    c.header("WWW-Authenticate", isWrong ? `Bearer error="invalid_token"` : "Bearer");
+    const what = isWrong ? "This token is not accepted." : "A token is needed.";
+    return refuse(c, 401, `${what} Send "Authorization: Bearer TOKEN" with one of the token file.`);
   };
 }
 
