@@ -26,6 +26,8 @@ export function post(
       ...headers,
     },
     body: typeof body === "string" ? body : JSON.stringify(body),
+    // An answer that never ends fails its test, and does not hang it.
+    signal: AbortSignal.timeout(10_000),
   });
 }
 
