@@ -16,7 +16,8 @@ export interface JournalEntry {
  * What became of an entry: HAProxy has it; it was taken back; it was taken back on disk, but HAProxy fell silent and may
  * hold a part of it.
  */
-export type Mark = "done" | "undone" | "doubtful";
+export type Mark = typeof MARKS[number];
+const MARKS = ["done", "undone", "doubtful"] as const;
 
 /** `seqs` are entries' numbers; of several marks the last one counts. */
 export type JournalRecord =
@@ -73,8 +74,8 @@ function parseRecord(line: string): JournalRecord | undefined {
   try {
     const record = JSON.parse(line) as JournalRecord;
     const whole = record.t === "change"
-      ? Array.isArray(record.changes)
-      : Array.isArray(record.seqs);
+      ? Number.isInteger(record.seq) && Array.isArray(record.changes)
+      : MARKS.includes(record.t) && Array.isArray(record.seqs);
     return whole ? record : undefined;
   } catch {
     return undefined;
@@ -106,7 +107,10 @@ export function openJournal(files: RootFiles, path: string): Journal {
       file.close();
       file = undefined;
     }
-    return file = await files.openAppend(path);
+    file = await files.openAppend(path);
+    // A file that was just made is found after a power cut only where its folder was fsynced, too.
+    await files.syncFolders([path]);
+    return file;
   }
 
   return {
