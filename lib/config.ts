@@ -2,6 +2,7 @@
  * Settings: read from the environment and the command line's flags once, by main, validated, and
  * handed to the rooms as plain data. Names and defaults are the contract's.
  */
+import { isIP } from "node:net";
 import { isAbsolute, join, resolve } from "node:path";
 import { TOOL_GROUPS, type ToolGroup } from "./tool_definition.ts";
 
@@ -140,7 +141,9 @@ export function readSettings(env: Environment): Settings {
 
   const trustedNetworks = list("MCP_TRUSTED_NETWORKS", "100.64.0.0/10").filter((n) => n !== "none");
   for (const network of trustedNetworks) {
-    if (!/^[0-9A-Fa-f.:]+\/\d{1,3}$/.test(network)) {
+    const [address, length, ...rest] = network.split("/");
+    const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    if (!/^\d{1,3}$/.test(length ?? "") || Number(length) > bits || rest.length > 0) {
       throw new SettingsError("MCP_TRUSTED_NETWORKS", network, "CIDR blocks or none are");
     }
   }
