@@ -7,8 +7,7 @@ import type { RoomEntries } from "../supervisor/room.ts";
 import { readDefinitions, withShell } from "../supervisor/shell.ts";
 import type { ToolDefinition } from "../tool_definition.ts";
 import { addFlags, HAPROXY_FLAGS, settingsFrom } from "./flags.ts";
-import type { Finish } from "./mod.ts";
-import { exitCodeOf, UsageError } from "./outcome.ts";
+import { exitCodeOf, type Finish, UsageError } from "./outcome.ts";
 import { parseToolArguments } from "./tool_arguments.ts";
 import { toolHelp } from "./tool_text.ts";
 

@@ -5,13 +5,10 @@ import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
 import { productRooms } from "../supervisor/room.ts";
 import { callCommand } from "./call.ts";
 import { initCommand } from "./init.ts";
-import { outcomeOf } from "./outcome.ts";
+import { type Finish, outcomeOf } from "./outcome.ts";
 import { serveCommand } from "./serve.ts";
 import { stdioCommand } from "./stdio.ts";
 import { toolsCommand } from "./tools.ts";
-
-/** A command's last word. */
-export type Finish = (exitCode: ExitCode) => void;
 
 /**
  * Runs one command line.
@@ -37,6 +34,7 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
     initCommand(),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  endOnLooseErrors();
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;
@@ -45,4 +43,14 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
     if (outcome.message !== undefined) console.error(outcome.message);
     return outcome.exitCode;
   }
+}
+
+/** What no caller of ours caught: systemd starts `serve` again, with a clean process. */
+function endOnLooseErrors(): void {
+  const end = (cause: unknown) => {
+    console.error(`haproxy-mcp: ${cause instanceof Error ? cause.stack : cause}`);
+    Deno.exit(EXIT.internal);
+  };
+  globalThis.addEventListener("error", (event) => end(event.error));
+  globalThis.addEventListener("unhandledrejection", (event) => end(event.reason));
 }

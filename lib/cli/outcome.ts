@@ -4,6 +4,9 @@ import { SettingsError } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
 
+/** A command's last word. */
+export type Finish = (exitCode: ExitCode) => void;
+
 export interface Outcome {
   readonly exitCode: ExitCode;
   /** One line for stderr; undefined where it was printed already. */

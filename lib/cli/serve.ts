@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { serveHttp } from "../supervisor/serve.ts";
 import type { RoomEntries } from "../supervisor/room.ts";
 import { addFlags, HAPROXY_FLAGS, LISTEN_FLAGS, settingsFrom } from "./flags.ts";
-import type { Finish } from "./mod.ts";
+import type { Finish } from "./outcome.ts";
 
 export function serveCommand(rooms: RoomEntries, finish: Finish): Command {
   return addFlags(new Command("serve"), [...HAPROXY_FLAGS, ...LISTEN_FLAGS])

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { serveStdio } from "../supervisor/serve.ts";
 import type { RoomEntries } from "../supervisor/room.ts";
 import { addFlags, HAPROXY_FLAGS, settingsFrom } from "./flags.ts";
-import type { Finish } from "./mod.ts";
+import type { Finish } from "./outcome.ts";
 
 export function stdioCommand(rooms: RoomEntries, finish: Finish): Command {
   return addFlags(new Command("stdio"), HAPROXY_FLAGS)

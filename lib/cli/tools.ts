@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { EXIT } from "../supervisor/exit_code.ts";
 import type { RoomEntries } from "../supervisor/room.ts";
 import { readDefinitions } from "../supervisor/shell.ts";
-import type { Finish } from "./mod.ts";
+import type { Finish } from "./outcome.ts";
 import { toolTable } from "./tool_text.ts";
 
 export function toolsCommand(rooms: RoomEntries, finish: Finish): Command {
