@@ -92,7 +92,12 @@ for (const version of HAPROXY_VERSIONS) {
       await using site = await openSite({ version, pools: 60 });
       const { haproxy, agent } = site;
       const { answered, asked } = await killInBurst(site, one.port);
-      if (restartHaproxy) await haproxy.kill9();
+      if (restartHaproxy) {
+        await haproxy.kill9().catch(async (e) => {
+          console.log(await haproxy.logs(), agent.log());
+          throw e;
+        });
+      }
       if (restartHaproxy) await haproxy.start();
       assert.notEqual(await agent.ended, 0);
 
