@@ -66,6 +66,8 @@ export async function openRoot(root: string): Promise<RootFiles> {
       guarded("write", path, async () => {
         const old = await Deno.stat(path).catch(() => undefined);
         if (old && !old.isFile) throw new Error("it is not a file");
+        // The rename needs no right to the file itself, and would replace one that was made read-only.
+        if (old) (await Deno.open(path, { write: true })).close();
         const temp = `${path}.${crypto.randomUUID()}${STAGED}`;
         try {
           using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
