@@ -140,7 +140,11 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
     const { current, old } = await workers();
     const { process, exit } = child;
     child = undefined;
-    process.kill(signal);
+    try {
+      process.kill(signal);
+    } catch {
+      throw new Error(`HAProxy ${version} had ended by itself:\n${await logs()}`);
+    }
     if (signal === "SIGKILL") await killWorkers([...current, ...old]);
     await exit;
     const silent = async () => await runtimePid(runtime) === undefined;
@@ -168,8 +172,11 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
   }
 
   async function dispose(): Promise<void> {
-    await end("SIGTERM");
-    if (init.root === undefined) await Deno.remove(root, { recursive: true });
+    try {
+      await end("SIGTERM");
+    } finally {
+      if (init.root === undefined) await Deno.remove(root, { recursive: true });
+    }
   }
 
   try {
