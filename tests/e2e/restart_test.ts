@@ -90,16 +90,12 @@ for (const version of HAPROXY_VERSIONS) {
     Deno.test(`${version}: the agent ${both} killed in a burst: what was answered is there, the rest whole or not at all`, async () => {
       await using one = startBackend("one");
       await using site = await openSite({ version, pools: 60 });
-      const { haproxy, agent } = site;
+      const { haproxy } = site;
       const { answered, asked } = await killInBurst(site, one.port);
       if (restartHaproxy) {
-        await haproxy.kill9().catch(async (e) => {
-          console.log(await haproxy.logs(), agent.log());
-          throw e;
-        });
+        await haproxy.kill9();
+        await haproxy.start();
       }
-      if (restartHaproxy) await haproxy.start();
-      assert.notEqual(await agent.ended, 0);
 
       await using again = await startServe(haproxy);
       const client = await again.connect();
