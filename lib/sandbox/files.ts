@@ -10,6 +10,8 @@ const LEFT_BEHIND = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 export type Signature = string;
 
 export interface StagedFile {
+  /** What `signature` says of the file once it is in place, and nobody has written it since. */
+  readonly signature: Signature;
   /** Puts the new text in place (rename). Durable only after `syncFolders`. */
   commit(): Promise<void>;
   discard(): Promise<void>;
@@ -81,6 +83,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
           throw cause;
         }
         return {
+          signature: files.signature(temp),
           commit: () => guarded("write", path, () => Deno.rename(temp, path)),
           discard: () => Deno.remove(temp).catch(() => {}),
         };

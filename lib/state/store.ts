@@ -142,7 +142,9 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
         for (const name of watched) delete seen[name];
         throw cause;
       }
-      if (!changed(...watched)) return;
+      // A journal that grew meanwhile is no fault: what was read is the state of a moment ago, for a reader without the
+      // lock. Only a checkpoint touches the files, too.
+      if (!changed("map", "servers")) return;
     }
     throw new AgentError("STATE_IO", `The files under ${files.root} change all the time.`, {
       hint: "Find out what else writes domains.map and servers.json.",
@@ -229,8 +231,12 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
             await loadWhole(true);
             return await (await store.prepareCheckpoint()).commit();
           }
-          for (const file of staged) await file.commit();
-          see("map", "servers");
+          for (const [i, [path]] of texts.entries()) {
+            await staged[i].commit();
+            // As it was staged: whoever edits the file from now on is seen.
+            if (path === paths.map) seen.map = staged[i].signature;
+            if (path === paths.servers) seen.servers = staged[i].signature;
+          }
           await files.syncFolders(texts.map(([path]) => path));
           dirty.map = dirty.servers = false;
           if (unsettled.size > 0 || seen.journal === undefined) return;
