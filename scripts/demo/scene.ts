@@ -1,0 +1,66 @@
+/** The means of the walk: calls through MCP and requests through HAProxy, each shown and checked at once. */
+import type { Agent } from "./agent.ts";
+import { type Ask, type Asked, curlLine } from "./curl.ts";
+import { type Expectation, includes } from "./expect.ts";
+import type { Ports } from "./haproxy.ts";
+import { argumentsText, type Report, row } from "./report.ts";
+import type { Traffic } from "./traffic.ts";
+
+export interface SceneOptions {
+  readonly report: Report;
+  readonly ask: Ask;
+  readonly ports: Ports;
+  readonly traffic: Traffic;
+  /** The agent that runs now. */
+  readonly agent: () => Agent;
+}
+
+export interface Scene {
+  /** Calls a tool whose structured answer has to hold all of `wanted`. */
+  call(tool: string, args: object, wanted: object): Promise<void>;
+  /** Calls a tool that has to refuse with this code. */
+  refused(tool: string, args: object, code: string): Promise<void>;
+  /** Asks through HAProxy, `times` in a row while nobody else does. @default times 1 */
+  curl(asked: Asked, expected: Expectation, times?: number): Promise<void>;
+  /** Shows and checks what was asked already. */
+  showCurl(asked: Asked, answers: readonly string[], expected: Expectation): void;
+}
+
+export function openScene({ report, ask, ports, traffic, agent }: SceneOptions): Scene {
+  async function timedCall(tool: string, args: object) {
+    let progress: string | undefined;
+    const start = performance.now();
+    const reply = await agent().call(tool, args, (message) => progress ??= message);
+    return { reply, progress, ms: performance.now() - start };
+  }
+
+  function showCurl(asked: Asked, answers: readonly string[], { text, holds }: Expectation): void {
+    report.command(curlLine(asked, ports), row(answers), holds(answers) ? undefined : text);
+  }
+
+  return {
+    async call(tool, args, wanted) {
+      const { reply, progress, ms } = await timedCall(tool, args);
+      const right = includes(reply.structured, wanted);
+      report.step(right, tool, argumentsText(args), ms);
+      if (progress !== undefined) report.say(`progress: ${progress}`);
+      report.say(reply.text);
+      if (!right) report.say(`expected ${JSON.stringify(wanted)}`);
+    },
+    async refused(tool, args, code) {
+      const { reply, ms } = await timedCall(tool, args);
+      const right = reply.code === code;
+      report.step(right, tool, argumentsText(args), ms);
+      report.say(`${reply.code ?? "not refused"} · ${reply.text}`);
+      if (!right) report.say(`expected ${code}`);
+    },
+    async curl(asked, expected, times = 1) {
+      const answers: string[] = [];
+      await traffic.hush(async () => {
+        for (let n = 0; n < times; n++) answers.push(await ask(asked));
+      });
+      showCurl(asked, answers, expected);
+    },
+    showCurl,
+  };
+}
