@@ -20,7 +20,7 @@ export interface Conversation {
 
 export interface ConverseOptions {
   readonly signal?: AbortSignal;
-  /** For the whole conversation, connecting included. */
+  /** For the whole conversation, waiting for a place and connecting included. */
   readonly deadlineMs?: number;
 }
 
@@ -42,9 +42,21 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
   const waiting: (() => void)[] = [];
   const place = `${address.host}:${address.port}`;
 
-  async function enter(): Promise<void> {
+  async function enter(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     if (open < MAX_CONVERSATIONS) return void open++;
-    await new Promise<void>((resolve) => waiting.push(resolve));
+    await new Promise<void>((resolve, reject) => {
+      const go = () => {
+        signal.removeEventListener("abort", giveUp);
+        resolve();
+      };
+      const giveUp = () => {
+        waiting.splice(waiting.indexOf(go), 1);
+        reject(signal.reason);
+      };
+      waiting.push(go);
+      signal.addEventListener("abort", giveUp);
+    });
   }
   /** The place of a conversation that ends goes straight to the next in the queue. */
   function leave(): void {
@@ -59,6 +71,13 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
       details: { address: place },
       cause,
     });
+  }
+
+  /** What the connection throws while commands and replies are under way; replies that can't be read stay as they are. */
+  function broken(cause: unknown): unknown {
+    if (cause instanceof SyntaxError) return cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return unreachable(`broke off (${message})`, "HAProxy may be restarting: try again.", cause);
   }
 
   async function connect(signal: AbortSignal): Promise<Deno.TcpConn> {
@@ -78,7 +97,6 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
   return {
     address,
     async converse(talk, { signal, deadlineMs = DEFAULT_DEADLINE_MS } = {}) {
-      await enter();
       const ended = new AbortController();
       const silent = unreachable(
         `did not answer within ${deadlineMs / 1000} s`,
@@ -87,7 +105,9 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
       const timer = setTimeout(() => ended.abort(silent), deadlineMs);
       const onAbort = () => ended.abort(signal?.reason);
       signal?.addEventListener("abort", onAbort);
+      if (signal?.aborted) onAbort();
       let connection: Deno.TcpConn | undefined;
+      let entered = false;
       const hangUp = () => {
         try {
           connection?.close();
@@ -96,34 +116,34 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
         }
       };
       try {
-        signal?.throwIfAborted();
+        await enter(ended.signal);
+        entered = true;
         connection = await connect(ended.signal);
         ended.signal.addEventListener("abort", hangUp);
-        return await talk(conversation(connection));
+        return await talk(conversation(connection, broken));
       } catch (cause) {
         if (ended.signal.aborted) throw ended.signal.reason;
-        if (cause instanceof AgentError) throw cause;
-        if (cause instanceof SyntaxError) {
-          throw unreachable(
-            `is not HAProxy: ${cause.message}`,
-            "Let HAPROXY_HOST and HAPROXY_PORT name HAProxy's stats socket.",
-            cause,
-          );
-        }
-        const message = cause instanceof Error ? cause.message : String(cause);
-        throw unreachable(`broke off (${message})`, "HAProxy may be restarting: try again.", cause);
+        if (!(cause instanceof SyntaxError)) throw cause;
+        throw unreachable(
+          `is not HAProxy: ${cause.message}`,
+          "Let HAPROXY_HOST and HAPROXY_PORT name HAProxy's stats socket.",
+          cause,
+        );
       } finally {
         clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
         ended.signal.removeEventListener("abort", hangUp);
         hangUp();
-        leave();
+        if (entered) leave();
       }
     },
   };
 }
 
-function conversation(connection: Deno.TcpConn): Conversation {
+function conversation(
+  connection: Deno.TcpConn,
+  broken: (cause: unknown) => unknown,
+): Conversation {
   const reader = frameReader();
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(64 * 1024);
@@ -141,7 +161,9 @@ function conversation(connection: Deno.TcpConn): Conversation {
       const [frames] = await Promise.all([
         readFrames(connection, reader, decoder, buffer, skip + commands.length),
         write(connection, new TextEncoder().encode(`${greeting}${lines}\n`)),
-      ]);
+      ]).catch((cause) => {
+        throw broken(cause);
+      });
       return commands.map((command, i) => readReply(command, frames[skip + i]));
     },
   };
