@@ -11,7 +11,7 @@ export interface RuntimeMap {
 /** `show map`: `0 (/path/of.map) pattern loaded from file …` a line. */
 export function parseMaps(text: string): RuntimeMap[] {
   return lines(text).flatMap((line) => {
-    const match = /^(\d+) \(([^)]*)\)/.exec(line);
+    const match = /^(\d+) \((.*?)\) /.exec(line);
     return match ? [{ id: Number(match[1]), file: match[2] }] : [];
   });
 }
@@ -92,7 +92,8 @@ export function parseStat(text: string): StatRow[] {
 
 function splitCsv(row: string): string[] {
   if (!row.includes('"')) return row.split(",");
-  return [...row.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)]
+  // Every cell behind a comma: an empty first cell would match nothing, and be taken for two.
+  return [...`,${row}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^,]*))/g)]
     .map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain);
 }
 
