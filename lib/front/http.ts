@@ -22,6 +22,9 @@ interface Env {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
+/** So much more is taken in and dropped, and for so long, that its sender lives to read the refusal. */
+const MAX_DROPPED_BYTES = 16 * MAX_BODY_BYTES;
+const DROP_MS = 2_000;
 
 export function createHttpApp({ allowedHosts, allowedOrigins, judge, mcp }: HttpOptions) {
   const app = new Hono<Env>();
@@ -31,6 +34,7 @@ export function createHttpApp({ allowedHosts, allowedOrigins, judge, mcp }: Http
   app.on("POST", "/mcp", async (c) => {
     const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES);
     if (body.tooLarge) {
+      await drop(c.req.raw.body);
       return refuse(c, 413, `The body is larger than ${MAX_BODY_BYTES} bytes. Send less at once.`);
     }
     return await mcp.handle(c.req.raw, { parsedBody: parse(body.text), authInfo: c.var.authInfo });
@@ -103,5 +107,23 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined;
+  }
+}
+
+async function drop(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  const reader = body?.getReader();
+  if (!reader) return;
+  const timer = setTimeout(() => void reader.cancel().catch(() => {}), DROP_MS);
+  try {
+    for (let dropped = 0; dropped < MAX_DROPPED_BYTES;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      dropped += value.byteLength;
+    }
+  } catch {
+    // The sender has gone.
+  } finally {
+    clearTimeout(timer);
+    reader.releaseLock();
   }
 }

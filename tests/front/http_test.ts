@@ -104,6 +104,10 @@ Deno.test("a body over 1 MiB is 413, one of 1 MiB is read", async () => {
   equal(bodyOf(limit).length, limit);
   equal(await statusOf(post(rig.url, bodyOf(limit), bearer(FULL_TOKEN))), 200);
   equal(await statusOf(post(rig.url, bodyOf(limit + 1), bearer(FULL_TOKEN))), 413);
+  // A sender that is still sending must not find its pipe broken instead of the answer.
+  for (let i = 0; i < 10; i++) {
+    equal(await statusOf(post(rig.url, bodyOf(8 * limit), bearer(FULL_TOKEN))), 413);
+  }
 });
 
 Deno.test("a streamed body over 1 MiB is 413 as soon as it is", async () => {
