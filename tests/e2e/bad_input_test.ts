@@ -87,24 +87,6 @@ Deno.test("domains, addresses, ports, slots and parameters that can't be are VAL
   assert.deepEqual(await snapshot(site.haproxy), before);
 });
 
-/**
- * The answer to the head of a POST, before any of its body is sent: the agent does not wait for one
- * that is too large, so a client that sends it may find its pipe broken and the answer lost.
- */
-async function announce({ port, token }: Serve, bytes: number): Promise<string> {
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  const head = [
-    "POST /mcp HTTP/1.1",
-    "Host: localhost",
-    `Authorization: Bearer ${token}`,
-    "Content-Type: application/json",
-    `Content-Length: ${bytes}`,
-  ];
-  await connection.write(new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`));
-  const buffer = new Uint8Array(4096);
-  return new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
-}
-
 Deno.test("HTTP: bodies that are too large or broken, unknown tools and strangers are turned away", async () => {
   await using site = await openWithDomain();
   const { url, token } = site.agent;
@@ -127,7 +109,10 @@ Deno.test("HTTP: bodies that are too large or broken, unknown tools and stranger
     });
     return [response.status, (await response.json()).error.code];
   };
-  assert.match(await announce(site.agent, 1024 * 1024 + 1), /^HTTP\/1\.1 413 /);
+  // Several times and much too large: the answer has to reach a sender that is still sending.
+  for (let i = 1; i <= 6; i++) {
+    assert.deepEqual(await post(`${call}${" ".repeat(i * 1024 * 1024)}`), [413, -32000]);
+  }
   assert.deepEqual(await post(call.slice(0, -1)), [400, -32700]);
   assert.deepEqual(await post(""), [400, -32700]);
   assert.deepEqual(await post(call, "Bearer wrong"), [401, -32000]);
