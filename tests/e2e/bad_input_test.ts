@@ -1,6 +1,6 @@
 /** What no caller may get through, by any way into the executable: refused with its code, and nothing is changed. */
 import assert from "node:assert/strict";
-import { callFromShell, connectStdio, runAgent, type Serve } from "../support/agent.ts";
+import { callFromShell, connectStdio, runAgent } from "../support/agent.ts";
 import { snapshot } from "../support/tools.ts";
 import { openSite, type Site } from "./site.ts";
 
