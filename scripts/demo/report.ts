@@ -85,7 +85,7 @@ export function openReport(write: (text: string) => void, paint: Paint): Report 
     },
     command(command, answer, expected) {
       const fits = command.length + answer.length + 5 <= room;
-      line(`${INDENT}$ ${command}${fits ? ` → ${answer}` : `\n${INDENT}  → ${answer}`}`);
+      line(`${INDENT}$ ${command}${fits ? ` → ${answer}` : `\n${INDENT}→ ${answer}`}`);
       if (expected !== undefined) mismatch(`expected ${expected}`);
     },
     mismatch,
