@@ -35,7 +35,8 @@ export function parseDomain(text: string): Domain {
   if (base === undefined) throw refuse("it has a character that no domain name may have");
   const labels = base.split(".");
   if (base === "") throw refuse("it is empty");
-  if (base.length > MAX_LENGTH) throw refuse(`it is longer than ${MAX_LENGTH} characters`);
+  const name = wildcard ? `*.${base}` : base;
+  if (name.length > MAX_LENGTH) throw refuse(`it is longer than ${MAX_LENGTH} characters`);
   if (labels.length < 2) throw refuse("it needs at least two labels");
   const bad = labels.find((label) => !LABEL.test(label));
   if (bad !== undefined) {
@@ -49,7 +50,7 @@ export function parseDomain(text: string): Domain {
   if (/^(\d+|0x[0-9a-f]*)$/.test(labels[labels.length - 1])) {
     throw refuse("it reads as an IP address");
   }
-  return { name: wildcard ? `*.${base}` : base, wildcard, key: wildcard ? `.${base}` : base };
+  return { name, wildcard, key: wildcard ? `.${base}` : base };
 }
 
 /** A-labels of a name that holds letters beyond ASCII; undefined where UTS 46 refuses it. */

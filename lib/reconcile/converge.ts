@@ -5,7 +5,7 @@ import type { Command } from "../runtime/encode.ts";
 import { rejected, texts } from "../runtime/replies.ts";
 import type { PoolShape } from "../names/server.ts";
 import type { Desired } from "../state/model.ts";
-import { diff, type Differences, ordered } from "./diff.ts";
+import { diff, type Difference, nextRound } from "./diff.ts";
 import { reading, type Scope, type ScopeView } from "./running.ts";
 
 /** Several entries of one key may need a round each on 3.4. */
@@ -42,24 +42,22 @@ export async function converge(
     given.add(about);
   };
 
+  const look = reading(scope, view.map, shape);
   let { running } = view;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const differences = diff(desired, running, scope, view.map);
-    for (const name of differences.missing) problem(lacks(name), name);
-    const open = {
-      ...differences,
-      list: differences.list.filter(({ subject }) => !given.has(subject)),
-    };
-    if (open.list.length === 0) return { ...sent, problems };
+    const { list, missing } = diff(desired, running, scope, view.map);
+    for (const name of missing) problem(lacks(name), name);
+    const open = list.filter(({ subject }) => !given.has(subject));
+    if (open.length === 0) return { ...sent, problems };
     if (round === 0) count(open, sent);
-    const commands = ordered(open, desired);
-    const look = reading(scope, view.map, shape);
-    const replies = await conversation.exchange([...commands, ...look.commands]);
+    const commands = nextRound(open);
+    const replies = await conversation.exchange(commands);
     commands.forEach((command, i) => {
       const reply = replies[i];
       if (!reply.ok) problem(rejected(command, reply.message), subjectOf(open, command));
     });
-    running = look.parse(texts(look.commands, replies.slice(commands.length)));
+    // In an exchange of its own: an address has not taken effect when the commands behind it are answered.
+    running = look.parse(texts(look.commands, await conversation.exchange(look.commands)));
   }
   throw new AgentError(
     "HAPROXY_REJECTED",
@@ -70,12 +68,12 @@ export async function converge(
   );
 }
 
-function count({ list }: Differences, sent: { servers: number; domains: number }): void {
+function count(list: readonly Difference[], sent: { servers: number; domains: number }): void {
   for (const { kind } of list) kind === "map" ? sent.domains++ : sent.servers++;
 }
 
-function subjectOf({ list }: Differences, command: Command): string {
-  return list.find(({ commands }) => commands.includes(command))!.subject;
+function subjectOf(list: readonly Difference[], command: Command): string {
+  return list.find(({ now, then }) => [...now, ...then].includes(command))!.subject;
 }
 
 /** A slot that haproxy.cfg does not have. */

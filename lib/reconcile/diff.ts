@@ -18,7 +18,12 @@ export interface Difference {
   /** What it is about: `example.com`, `pool_5_1`. */
   readonly subject: string;
   readonly kind: "map" | "server";
-  readonly commands: readonly Command[];
+  /** What can be sent at once. */
+  readonly now: readonly Command[];
+  /** What brings requests to a server: only once every address has taken effect. */
+  readonly then: readonly Command[];
+  /** True when `now` changes an address, which takes effect a moment after HAProxy's reply. */
+  readonly moves: boolean;
 }
 
 export interface Differences {
@@ -36,8 +41,11 @@ export function diff(desired: Desired, running: Running, scope: Scope, map: stri
 
   const keys = scope === "all" ? new Set([...desired.keys(), ...running.map.keys()]) : scope.keys;
   for (const key of keys) {
-    const commands = keyCommands(map, key, desired.backendOf(key), running.map.get(key) ?? []);
-    if (commands.length > 0) list.push({ subject: key, kind: "map", commands });
+    const wanted = desired.backendOf(key);
+    const commands = keyCommands(map, key, wanted, running.map.get(key) ?? []);
+    if (commands.length === 0) continue;
+    const [now, then] = wanted === undefined ? [commands, []] : [[], commands];
+    list.push({ subject: key, kind: "map", now, then, moves: false });
   }
 
   const pools = scope === "all"
@@ -49,28 +57,22 @@ export function diff(desired: Desired, running: Running, scope: Scope, map: stri
     for (const slot of wanted.keys()) if (!slots?.has(slot)) missing.push(serverName(pool, slot));
     for (const [slot, server] of slots ?? []) {
       const commands = slotCommands(server, wanted.get(slot));
-      if (commands.length > 0) list.push({ subject: server.server, kind: "server", commands });
+      if (commands) list.push({ subject: server.server, kind: "server", ...commands });
     }
   }
-  // Servers before the map for what comes, so that no domain leads to a pool that isn't ready: see `ordered`.
   return { list, missing };
 }
 
-/**
- * The commands in an order that never routes a domain to a pool that is not filled yet or not any more: keys that go
- * first, then servers, then keys that come or change.
- */
-export function ordered(differences: Differences, desired: Desired): Command[] {
-  const leaves = ({ kind, subject }: Difference) =>
-    kind === "map" && desired.backendOf(subject) === undefined;
-  const comes = ({ kind, subject }: Difference) =>
-    kind === "map" && desired.backendOf(subject) !== undefined;
-  const { list } = differences;
-  return [
-    ...list.filter(leaves),
-    ...list.filter(({ kind }) => kind === "server"),
-    ...list.filter(comes),
-  ].flatMap(({ commands }) => commands);
+/** All commands in the order in which they are carried out: no domain leads to a server that isn't in place yet. */
+export function inOrder(list: readonly Difference[]): Command[] {
+  // Keys come last, and go first: the list has the keys before the servers.
+  const then = [...list].sort((a, b) => Number(a.kind === "map") - Number(b.kind === "map"));
+  return [...list.flatMap(({ now }) => now), ...then.flatMap(({ then }) => then)];
+}
+
+/** What to send in this round: with an address on the move, what relies on it waits for the next. */
+export function nextRound(list: readonly Difference[]): Command[] {
+  return list.some(({ moves }) => moves) ? list.flatMap(({ now }) => now) : inOrder(list);
 }
 
 function keyCommands(
@@ -85,35 +87,32 @@ function keyCommands(
   return values.every((value) => value === wanted) ? [] : [setMap(map, key, wanted)];
 }
 
-function slotCommands(running: RunningServer, wanted: Server | undefined): Command[] {
+function slotCommands(
+  running: RunningServer,
+  wanted: Server | undefined,
+): Omit<Difference, "subject" | "kind"> | undefined {
   const { backend, server } = running;
   const state = setServerState(backend, server, wanted?.state ?? "maint");
   if (!wanted) {
-    const idle = running.state === "maint" && isPlaceholder(running);
-    return idle ? [] : [
-      state,
-      setServerAddress(backend, server, PLACEHOLDER.ip, PLACEHOLDER.port),
-      ...(running.weight === PLACEHOLDER.weight
-        ? []
-        : [setServerWeight(backend, server, PLACEHOLDER.weight)]),
-    ];
+    if (running.state === "maint" && isPlaceholder(running)) return undefined;
+    const { ip, port, weight } = PLACEHOLDER;
+    const reset = running.weight === weight ? [] : [setServerWeight(backend, server, weight)];
+    const now = [state, setServerAddress(backend, server, ip, port), ...reset];
+    return { now, then: [], moves: true };
   }
   const moves = running.ip !== wanted.ip || running.port !== wanted.httpPort;
   const stays = running.state === wanted.state;
-  const commands: Command[] = [];
-  // Into service last, out of service first. A server that stays in service only gets its address: maint in between
-  // would refuse requests.
-  if (!stays && wanted.state !== "ready") commands.push(state);
-  if (moves) commands.push(setServerAddress(backend, server, wanted.ip, wanted.httpPort));
-  if (running.weight !== wanted.weight) {
-    commands.push(setServerWeight(backend, server, wanted.weight));
-  }
-  if (!stays && wanted.state === "ready") commands.push(state);
+  const now: Command[] = [];
+  // A server that stays in service only gets its address: maint in between would refuse requests.
+  if (!stays && wanted.state !== "ready") now.push(state);
+  if (moves) now.push(setServerAddress(backend, server, wanted.ip, wanted.httpPort));
   // The checks' verdict is about the old address.
   if (moves && stays && wanted.state === "ready" && !running.up) {
-    commands.push(setServerHealthUp(backend, server));
+    now.push(setServerHealthUp(backend, server));
   }
-  return commands;
+  if (running.weight !== wanted.weight) now.push(setServerWeight(backend, server, wanted.weight));
+  const then = !stays && wanted.state === "ready" ? [state] : [];
+  return now.length + then.length > 0 ? { now, then, moves } : undefined;
 }
 
 /** 0.0.0.0 is the placeholder of the original's configurations. */

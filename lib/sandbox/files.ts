@@ -153,7 +153,8 @@ async function keepOwner(temp: string, old: Deno.FileInfo | undefined): Promise<
     .catch(() => Deno.chown(temp, null, old.gid)).catch(() => {});
 }
 
-function ioError(what: string, path: string, cause: unknown): AgentError {
+/** The STATE_IO error that names what was done to which file. */
+export function ioError(what: string, path: string, cause: unknown): AgentError {
   if (cause instanceof AgentError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   return new AgentError("STATE_IO", `Could not ${what} ${path}: ${message.replace(/\.$/, "")}.`, {

@@ -3,7 +3,7 @@
  * change that was cut off, and is carried out by whoever holds the lock next; the checkpoint empties the file.
  */
 import { AgentError } from "../errors.ts";
-import { type RootFiles, type Signature, writeAll } from "../sandbox/files.ts";
+import { ioError, type RootFiles, type Signature, writeAll } from "../sandbox/files.ts";
 import type { Change } from "./model.ts";
 
 export interface JournalEntry {
@@ -125,11 +125,7 @@ export function openJournal(files: RootFiles, path: string): Journal {
         if (sync) await handle.syncData();
       } catch (cause) {
         await handle.truncate(size).catch(() => {});
-        const message = cause instanceof Error ? cause.message : String(cause);
-        throw new AgentError("STATE_IO", `Could not write ${path}: ${message}.`, {
-          hint: "Nothing was changed. Look at the disk's free space.",
-          cause,
-        });
+        throw ioError("write", path, cause);
       }
     },
     async trim(length) {

@@ -3,7 +3,7 @@
  * worker, which may go on writing for seconds: its successor takes the lock first.
  */
 import { AgentError } from "../errors.ts";
-import type { RootFiles } from "../sandbox/files.ts";
+import { ioError, type RootFiles } from "../sandbox/files.ts";
 
 /** Whose lock it is: the process, and which of its tools rooms, counted from 1. */
 export interface Holder {
@@ -67,11 +67,19 @@ export function fileLock(files: RootFiles, path: string, me: Holder, waitMs: num
     }
   }
 
-  async function locked<T>(act: () => Promise<T>): Promise<T> {
-    const held = await acquire();
+  function writeName(held: Deno.FsFile): void {
     try {
       held.seekSync(0, Deno.SeekMode.Start);
       held.writeSync(new TextEncoder().encode(`${JSON.stringify(me).padEnd(NAME_LENGTH)}\n`));
+    } catch (cause) {
+      throw ioError("write", path, cause);
+    }
+  }
+
+  async function locked<T>(act: () => Promise<T>): Promise<T> {
+    const held = await acquire();
+    try {
+      writeName(held);
       return await act();
     } finally {
       await held.unlock();

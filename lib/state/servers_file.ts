@@ -57,7 +57,8 @@ export function parseServersFile(
 type Corrupt = (place: string, what: string) => AgentError;
 
 function parseJson(text: string, corrupt: Corrupt): unknown {
-  if (text.trim() === "") return {};
+  // Cut to nothing it would empty every pool: whoever means that writes {}.
+  if (text.trim() === "") throw corrupt("the whole", "it is empty, which is not JSON");
   try {
     return JSON.parse(text);
   } catch {

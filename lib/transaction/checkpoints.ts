@@ -91,6 +91,8 @@ export function checkpoints(
           }
           await commit(prepared).catch(async (cause) => {
             await prepared.discard();
+            // For other processes that read: the journal has to say that it is so.
+            await store.mark("done", seqs).catch(() => {});
             failure(cause);
           });
         },

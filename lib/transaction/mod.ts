@@ -6,7 +6,7 @@ import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import { converge, type Convergence, lacks } from "../reconcile/converge.ts";
-import { diff, ordered } from "../reconcile/diff.ts";
+import { diff, inOrder } from "../reconcile/diff.ts";
 import { type Scope, scopeReader } from "../reconcile/running.ts";
 import { showServerStat } from "../runtime/commands.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
@@ -158,7 +158,7 @@ export function transactions(parts: TransactionParts): Transactions {
     for (const name of differences.missing) throw lacks(name);
 
     if (planned[0].request.dryRun) {
-      const commands = ordered(differences, store.desired);
+      const commands = inOrder(differences.list);
       const [{ plan }] = planned;
       takeBack();
       return [{ result: plan.result, preview: preview(plan.changes, commands, paths) }];

@@ -19,6 +19,8 @@ export async function testRoot(settings: Readonly<Record<string, string>> = {}):
   for (const folder of ["conf", "data/journal"]) {
     await Deno.mkdir(join(root, folder), { recursive: true });
   }
+  // As `init` leaves it: without it, no domain of the map may lead to a pool.
+  await Deno.writeTextFile(join(root, "conf/servers.json"), "{}\n");
   return {
     root,
     paths: readSettings({ HAPROXY_ROOT: root, ...settings }).files,

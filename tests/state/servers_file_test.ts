@@ -58,9 +58,15 @@ Deno.test("two names of one pool with different servers in a slot are refused", 
   );
 });
 
-Deno.test("an empty file and an empty object hold no servers", () => {
-  for (const text of ["", " \n", "{}", '{"pool_1": {}}']) {
+Deno.test("an empty object holds no servers", () => {
+  for (const text of ["{}", " {}\n", '{"pool_1": {}}']) {
     assert.deepEqual(parse(text), new Map(), text);
+  }
+});
+
+Deno.test("an empty file is refused: it would empty every pool", () => {
+  for (const text of ["", " \n"]) {
+    corrupt(text, `${PATH}, the whole: it is empty, which is not JSON.`);
   }
 });
 

@@ -241,6 +241,24 @@ Deno.test("a file that was broken by hand is STATE_CORRUPT with its place, and s
   assert.equal(await Deno.readTextFile(path), broken);
 });
 
+Deno.test("a servers.json that is missing or empty does not empty the pools of domains", async () => {
+  await using rig = await openTools();
+  await rig.call("add_domain", { domain: "a.test", ip: "10.0.0.1" });
+  const servers = join(rig.haproxy.root, "conf/servers.json");
+  const text = await rig.file("conf/servers.json");
+  const slots = await runningSlots(rig.haproxy);
+  for (const lose of [() => Deno.remove(servers), () => Deno.writeTextFile(servers, "")]) {
+    await lose();
+    const error = await rig.refused("add_domain", { domain: "b.test" });
+    assert.equal(error.code, "STATE_CORRUPT");
+    assert.match(error.message, /conf\/servers\.json/);
+    await assert.rejects(openMoreTools(rig.haproxy), { code: "STATE_CORRUPT" });
+    assert.equal(await runningSlots(rig.haproxy), slots);
+  }
+  await Deno.writeTextFile(servers, text);
+  await rig.call("add_domain", { domain: "b.test" });
+});
+
 Deno.test("a folder in the place of a file is STATE_IO, and neither disk nor HAProxy is changed", async () => {
   await using rig = await openTools();
   await rig.call("add_domain", { domain: "a.test", ip: "10.0.0.1" });

@@ -72,7 +72,7 @@ Deno.test("each command of a change may be the one that is refused", async () =>
         /^(set server|(add|set|del) map) /.test(line) && ++seen === nth ? "refuse" : "pass";
       const error = await rig.refused(name, args);
       assert.equal(error.code, "HAPROXY_REJECTED", `${name}, command ${nth}`);
-      assert.ok(seen >= commands, `${name} sent ${seen} commands`);
+      assert.ok(seen >= nth, `${name} sent ${seen} commands`);
       assert.deepEqual(await snapshot(haproxy), before, `${name}, command ${nth}`);
     }
   }
