@@ -19,8 +19,6 @@ export async function testRoot(settings: Readonly<Record<string, string>> = {}):
   for (const folder of ["conf", "data/journal"]) {
     await Deno.mkdir(join(root, folder), { recursive: true });
   }
-  // As `init` leaves it: without it, no domain of the map may lead to a pool.
-  await Deno.writeTextFile(join(root, "conf/servers.json"), "{}\n");
   return {
     root,
     paths: readSettings({ HAPROXY_ROOT: root, ...settings }).files,
@@ -33,4 +31,13 @@ export async function testRoot(settings: Readonly<Record<string, string>> = {}):
     },
     [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
   };
+}
+
+/** The same with an empty servers.json, as `init` leaves it: without it, no domain of the map may lead to a pool. */
+export async function stateRoot(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<TestRoot> {
+  const root = await testRoot(settings);
+  await root.write("conf/servers.json", "{}\n");
+  return root;
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { fileLock } from "../../lib/state/lock.ts";
 import { type Change, currentValue, type Desired, type Server } from "../../lib/state/model.ts";
 import { openStore, type Store } from "../../lib/state/store.ts";
-import { type TestRoot, testRoot } from "./root.ts";
+import { stateRoot, type TestRoot } from "./root.ts";
 
 const SHAPE = { poolCount: 3, maxSlots: 2 };
 
@@ -117,7 +117,7 @@ Deno.test("two stores on one root lose nothing of each other, whatever is undone
       fc.array(step, { maxLength: 8 }),
       fc.array(step, { maxLength: 8 }),
       async (mine, yours) => {
-        await using root = await testRoot();
+        await using root = await stateRoot();
         const expected = new Map<string, unknown>();
         const [one, two] = [agent(root, 1, expected), agent(root, 2, expected)];
         await Promise.all([
@@ -143,7 +143,7 @@ Deno.test("two stores on one root lose nothing of each other, whatever is undone
 });
 
 Deno.test("a reader beside a writer sees each change whole: a domain never without its server", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const writer = openStore(root.files, root.paths, SHAPE);
   const reader = openStore(root.files, root.paths, SHAPE);
   const server: Server = { ip: "10.0.0.1", httpPort: 80, weight: 1, state: "ready" };

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { RootFiles } from "../../lib/sandbox/files.ts";
 import type { Change, Server } from "../../lib/state/model.ts";
 import { openStore, type Store } from "../../lib/state/store.ts";
-import { type TestRoot, testRoot } from "./root.ts";
+import { stateRoot, type TestRoot } from "./root.ts";
 
 const SHAPE = { poolCount: 10, maxSlots: 4 };
 const SERVER: Server = { ip: "10.0.0.1", httpPort: 80, weight: 1, state: "ready" };
@@ -55,7 +55,7 @@ function afterMapCommit({ files, paths }: TestRoot, then: () => Promise<void>): 
 }
 
 Deno.test("a checkpoint writes the three files and empties the journal", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const store = open(root);
   assert.deepEqual(await store.refresh(), []);
   const seqs = await change(
@@ -76,7 +76,7 @@ Deno.test("a checkpoint writes the three files and empties the journal", async (
 });
 
 Deno.test("only the files that a change is about are replaced", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const store = open(root);
   await store.refresh();
   await change(store, route("a.test", null, "pool_1"), fill("pool_1", 1, null, SERVER));
@@ -92,7 +92,7 @@ Deno.test("only the files that a change is about are replaced", async () => {
 });
 
 Deno.test("what is recorded but not in the files is there after a restart, and answered once as unfinished", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const store = open(root);
   await store.refresh();
   await store.mark("done", await change(store, route("a.test", null, "pool_1")));
@@ -112,7 +112,7 @@ Deno.test("what is recorded but not in the files is there after a restart, and a
 });
 
 Deno.test("an undone entry is in nobody's memory, and undoing restores the files' text byte for byte", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const map = "# mine\r\n  a.test \t pool_1\nb.test pool_2\na.test pool_9\n";
   await root.write("conf/domains.map", map);
   const store = open(root);
@@ -143,7 +143,7 @@ Deno.test("an undone entry is in nobody's memory, and undoing restores the files
 });
 
 Deno.test("a hand edit is picked up, and a change of something else keeps it", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const store = open(root);
   await store.refresh();
   await change(store, route("a.test", null, "pool_1"));
@@ -165,7 +165,7 @@ Deno.test("a hand edit is picked up, and a change of something else keeps it", a
 });
 
 Deno.test("an edit between a change's preparation and its checkpoint is kept, and the change goes over it", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const store = open(root);
   await store.refresh();
   store.apply([route("a.test", null, "pool_1")]);
@@ -186,7 +186,7 @@ for (
   ]
 ) {
   Deno.test(`an edit of ${name} right behind a checkpoint of the map is not lost`, async () => {
-    await using root = await testRoot();
+    await using root = await stateRoot();
     let edits = 0;
     const store = open(
       root,
@@ -206,7 +206,7 @@ for (
 }
 
 Deno.test("a value that a person changed wins over an entry of the journal that found another one", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const store = open(root);
   await store.refresh();
   await store.mark(
@@ -221,7 +221,7 @@ Deno.test("a value that a person changed wins over an entry of the journal that 
 });
 
 Deno.test("a file broken by hand is STATE_CORRUPT each time it is asked for, and never overwritten", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const store = open(root);
   await store.refresh();
   await store.mark("done", await change(store, route("a.test", null, "pool_1")));
@@ -240,7 +240,7 @@ Deno.test("a file broken by hand is STATE_CORRUPT each time it is asked for, and
 });
 
 Deno.test("a reader without the lock gets an answer however fast another store changes things", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const lines = Array.from({ length: 2_000 }, (_, i) => `d${i}.test pool_1\n`);
   await root.write("conf/domains.map", lines.join(""));
   const writer = open(root), reader = open(root);
@@ -271,7 +271,7 @@ Deno.test("a reader without the lock gets an answer however fast another store c
 });
 
 Deno.test("tidy removes what a crash left of staged files", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const store = open(root);
   await store.refresh();
   await change(store, route("a.test", null, "pool_1"), fill("pool_1", 1, null, SERVER));
@@ -283,7 +283,7 @@ Deno.test("tidy removes what a crash left of staged files", async () => {
 });
 
 Deno.test("a folder in the place of a file fails the preparation, and nothing is left beside it", async () => {
-  await using root = await testRoot();
+  await using root = await stateRoot();
   const store = open(root);
   await store.refresh();
   await Deno.mkdir(join(root.root, "conf/servers.state"));
