@@ -5,7 +5,6 @@ import { parseServerIp } from "../lib/names/address.ts";
 import { parseDomain } from "../lib/names/domain.ts";
 import { type Change, type Desired, freeSlot, type Server } from "../lib/state/model.ts";
 import { byNumber } from "../lib/state/servers_file.ts";
-import type { Outcome } from "../lib/transaction/request.ts";
 import type { ToolContext } from "./context.ts";
 import {
   answer,
@@ -72,10 +71,10 @@ export const addServers = tool({
       .describe("Those that HAProxy refused; the others were added."),
     ...wouldChange,
   }),
-  async run({ domain, servers, dry_run }, context, call) {
+  async run({ domain, servers }, context, call) {
     const { name } = parseDomain(domain);
     const wanted = parseServers(servers, context);
-    const { outcome, failed } = await addAll(domain, wanted, dry_run, context, call);
+    const { outcome, failed } = await addAll(domain, wanted, context, call);
     const { pool, added } = outcome.result;
     const lines = [
       `Added ${
@@ -128,7 +127,6 @@ function parseJson(text: string): z.output<typeof list> {
 async function addAll(
   domain: string,
   wanted: readonly Wanted[],
-  dryRun: boolean,
   context: ToolContext,
   call: HandlerContext,
 ) {
@@ -136,13 +134,9 @@ async function addAll(
   for (;;) {
     const without = new Set(failed.map(({ slot }) => slot));
     try {
-      const outcome: Outcome<ReturnType<typeof planAll>["result"]> = await context.transactions
-        .change({
-          tool: call.tool,
-          dryRun,
-          signal: call.signal,
-          plan: (desired) => planAll(desired, domain, wanted, without, context),
-        });
+      const outcome = await call.change((desired) =>
+        planAll(desired, domain, wanted, without, context)
+      );
       return { outcome, failed };
     } catch (cause) {
       const error = AgentError.from(cause);

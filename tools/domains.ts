@@ -142,7 +142,7 @@ export const addDomain = tool({
     servers: z.array(serverEntry),
     ...wouldChange,
   }),
-  async run({ domain, ip, http_port, share_with, wildcard, dry_run }, context, call) {
+  async run({ domain, ip, http_port, share_with, wildcard }, context, call) {
     const added = parseDomain(domain);
     const shared = share_with === "" ? undefined : parseDomain(share_with);
     const first: Server | undefined = ip === ""
@@ -160,32 +160,23 @@ export const addDomain = tool({
     }
     const keys = wildcard ? [added.key, wildcardKey(added.key)] : [added.key];
 
-    const { result, preview } = await context.transactions.change({
-      tool: call.tool,
-      dryRun: dry_run,
-      signal: call.signal,
-      plan(desired) {
-        for (const key of keys) {
-          const pool = desired.backendOf(key);
-          if (pool === undefined) continue;
-          throw new AgentError("CONFLICT", `${domainOfKey(key)} exists already, in ${pool}.`, {
-            hint: "haproxy_add_server adds servers to it; haproxy_remove_domain removes it.",
-          });
-        }
-        const pool = shared ? backendOf(desired, shared) : freePool(desired, context.shape);
-        if (pool === undefined) throw noFreePool(context.shape.poolCount);
-        const changes: Change[] = [
-          ...(first
-            ? [{ kind: "server", pool, slot: 1, before: null, after: first } as const]
-            : []),
-          ...(first || poolNumber(pool, context.shape) === undefined
-            ? []
-            : [looked(desired, pool)]),
-          ...keys.map((key) => ({ kind: "map", key, before: null, after: pool }) as const),
-        ];
-        const servers = first ? [entryOf(pool, 1, first)] : serversOf(desired, pool);
-        return { changes, result: { pool, servers } };
-      },
+    const { result, preview } = await call.change((desired) => {
+      for (const key of keys) {
+        const pool = desired.backendOf(key);
+        if (pool === undefined) continue;
+        throw new AgentError("CONFLICT", `${domainOfKey(key)} exists already, in ${pool}.`, {
+          hint: "haproxy_add_server adds servers to it; haproxy_remove_domain removes it.",
+        });
+      }
+      const pool = shared ? backendOf(desired, shared) : freePool(desired, context.shape);
+      if (pool === undefined) throw noFreePool(context.shape.poolCount);
+      const changes: Change[] = [
+        ...(first ? [{ kind: "server", pool, slot: 1, before: null, after: first } as const] : []),
+        ...(first || poolNumber(pool, context.shape) === undefined ? [] : [looked(desired, pool)]),
+        ...keys.map((key) => ({ kind: "map", key, before: null, after: pool }) as const),
+      ];
+      const servers = first ? [entryOf(pool, 1, first)] : serversOf(desired, pool);
+      return { changes, result: { pool, servers } };
     });
     const structured = {
       domain: added.name,
@@ -233,30 +224,25 @@ export const removeDomain = tool({
     servers_removed: z.int(),
     ...wouldChange,
   }),
-  async run({ domain, dry_run }, context, call) {
+  async run({ domain }, context, call) {
     const removed = parseDomain(domain);
-    const { result, preview } = await context.transactions.change({
-      tool: call.tool,
-      dryRun: dry_run,
-      signal: call.signal,
-      plan(desired) {
-        const pool = backendOf(desired, removed);
-        const keys = keysThatGo(desired, removed, pool);
-        // The user's own backends are never ours to empty.
-        const released = poolNumber(pool, context.shape) !== undefined &&
-          desired.keysOf(pool).size === keys.length;
-        const servers = released ? [...desired.slotsOf(pool)] : [];
-        const changes: Change[] = [
-          ...keys.map((key) => ({ kind: "map", key, before: pool, after: null }) as const),
-          ...servers.map(([slot, server]) =>
-            ({ kind: "server", pool, slot, before: server, after: null }) as const
-          ),
-        ];
-        return {
-          changes,
-          result: { pool, pool_released: released, servers_removed: servers.length, keys },
-        };
-      },
+    const { result, preview } = await call.change((desired) => {
+      const pool = backendOf(desired, removed);
+      const keys = keysThatGo(desired, removed, pool);
+      // The user's own backends are never ours to empty.
+      const released = poolNumber(pool, context.shape) !== undefined &&
+        desired.keysOf(pool).size === keys.length;
+      const servers = released ? [...desired.slotsOf(pool)] : [];
+      const changes: Change[] = [
+        ...keys.map((key) => ({ kind: "map", key, before: pool, after: null }) as const),
+        ...servers.map(([slot, server]) =>
+          ({ kind: "server", pool, slot, before: server, after: null }) as const
+        ),
+      ];
+      return {
+        changes,
+        result: { pool, pool_released: released, servers_removed: servers.length, keys },
+      };
     });
     const { keys, ...structured } = result;
     const names = keys.map(domainOfKey).join(" and ");

@@ -99,25 +99,20 @@ export const addServer = tool({
     replaced: z.boolean(),
     ...wouldChange,
   }),
-  async run({ domain, slot, ip, http_port, weight, dry_run }, context, call) {
+  async run({ domain, slot, ip, http_port, weight }, context, call) {
     const { name } = parseDomain(domain);
     const server: Server = { ip: parseServerIp(ip), httpPort: http_port, weight, state: "ready" };
     checkSlot(slot, context.shape);
-    const { result, preview } = await context.transactions.change({
-      tool: call.tool,
-      dryRun: dry_run,
-      signal: call.signal,
-      plan(desired) {
-        const pool = poolOf(desired, parseDomain(domain), context.shape);
-        const slots = desired.slotsOf(pool);
-        const chosen = slot || freeSlot(slots, context.shape);
-        if (chosen === undefined) throw poolIsFull(pool, slots);
-        const before = slots.get(chosen) ?? null;
-        return {
-          changes: [{ kind: "server", pool, slot: chosen, before, after: server }],
-          result: { pool, server: entryOf(pool, chosen, server), replaced: before !== null },
-        };
-      },
+    const { result, preview } = await call.change((desired) => {
+      const pool = poolOf(desired, parseDomain(domain), context.shape);
+      const slots = desired.slotsOf(pool);
+      const chosen = slot || freeSlot(slots, context.shape);
+      if (chosen === undefined) throw poolIsFull(pool, slots);
+      const before = slots.get(chosen) ?? null;
+      return {
+        changes: [{ kind: "server", pool, slot: chosen, before, after: server }],
+        result: { pool, server: entryOf(pool, chosen, server), replaced: before !== null },
+      };
     });
     const verb = result.replaced ? "Replaced" : "Added";
     return answer(
@@ -149,20 +144,15 @@ export const removeServer = tool({
   hints: REMOVES,
   input: z.strictObject({ domain: domain(), slot: slot(1), ...force, ...dryRun }),
   output: z.object({ domain: z.string(), server: serverEntry, ...wouldChange }),
-  async run({ domain, slot, force, dry_run }, context, call) {
+  async run({ domain, slot, force }, context, call) {
     const { name } = parseDomain(domain);
-    const { result, preview } = await context.transactions.change({
-      tool: call.tool,
-      dryRun: dry_run,
-      signal: call.signal,
-      plan(desired) {
-        const { pool, server } = place(desired, { domain, slot }, context.shape);
-        return {
-          changes: [{ kind: "server", pool, slot, before: server, after: null }],
-          result: { server: entryOf(pool, slot, server) },
-          guard: force ? undefined : lastHealthyGuard(desired, pool, slot),
-        };
-      },
+    const { result, preview } = await call.change((desired) => {
+      const { pool, server } = place(desired, { domain, slot }, context.shape);
+      return {
+        changes: [{ kind: "server", pool, slot, before: server, after: null }],
+        result: { server: entryOf(pool, slot, server) },
+        guard: force ? undefined : lastHealthyGuard(desired, pool, slot),
+      };
     });
     const { server } = result;
     return answer(
@@ -188,19 +178,14 @@ export const setServerState = tool({
     previous: z.enum(SERVER_STATES),
     ...wouldChange,
   }),
-  async run({ state, force, dry_run, ...address }, context, call) {
-    const { result, preview } = await context.transactions.change({
-      tool: call.tool,
-      dryRun: dry_run,
-      signal: call.signal,
-      plan(desired) {
-        const { pool, slot, name, server } = place(desired, address, context.shape);
-        return {
-          changes: [{ kind: "server", pool, slot, before: server, after: { ...server, state } }],
-          result: { server: name, state, previous: server.state },
-          guard: force || state === "ready" ? undefined : lastHealthyGuard(desired, pool, slot),
-        };
-      },
+  async run({ state, force, ...address }, context, call) {
+    const { result, preview } = await call.change((desired) => {
+      const { pool, slot, name, server } = place(desired, address, context.shape);
+      return {
+        changes: [{ kind: "server", pool, slot, before: server, after: { ...server, state } }],
+        result: { server: name, state, previous: server.state },
+        guard: force || state === "ready" ? undefined : lastHealthyGuard(desired, pool, slot),
+      };
     });
     return answer(`${result.server} is ${state} (before: ${result.previous}).`, result, preview);
   },
@@ -216,18 +201,13 @@ export const setServerWeight = tool({
   hints: SETS,
   input: z.strictObject({ ...address, weight: weight(), ...dryRun }),
   output: z.object({ server: z.string(), weight: z.int(), previous: z.int(), ...wouldChange }),
-  async run({ weight, dry_run, ...address }, context, call) {
-    const { result, preview } = await context.transactions.change({
-      tool: call.tool,
-      dryRun: dry_run,
-      signal: call.signal,
-      plan(desired) {
-        const { pool, slot, name, server } = place(desired, address, context.shape);
-        return {
-          changes: [{ kind: "server", pool, slot, before: server, after: { ...server, weight } }],
-          result: { server: name, weight, previous: server.weight },
-        };
-      },
+  async run({ weight, ...address }, context, call) {
+    const { result, preview } = await call.change((desired) => {
+      const { pool, slot, name, server } = place(desired, address, context.shape);
+      return {
+        changes: [{ kind: "server", pool, slot, before: server, after: { ...server, weight } }],
+        result: { server: name, weight, previous: server.weight },
+      };
     });
     return answer(
       `${result.server} has weight ${weight} (before: ${result.previous}).`,
@@ -247,32 +227,27 @@ export const setDomainState = tool({
   hints: REMOVES,
   input: z.strictObject({ domain: domain(), state: state(), ...confirm, ...dryRun }),
   output: z.object({ domain: z.string(), servers: z.array(serverEntry), ...wouldChange }),
-  async run({ domain, state, dry_run }, context, call) {
+  async run({ domain, state }, context, call) {
     const { name } = parseDomain(domain);
-    const { result, preview } = await context.transactions.change({
-      tool: call.tool,
-      dryRun: dry_run,
-      signal: call.signal,
-      plan(desired) {
-        const pool = poolOf(desired, parseDomain(domain), context.shape);
-        const slots = byNumber(desired.slotsOf(pool));
-        if (slots.length === 0) {
-          throw new AgentError("NOT_FOUND", `${name} has no servers: ${pool} is empty.`, {
-            hint: "haproxy_add_server adds one.",
-          });
-        }
-        const changes = slots.map(([slot, server]): Change & { kind: "server" } => ({
-          kind: "server",
-          pool,
-          slot,
-          before: server,
-          after: { ...server, state },
-        }));
-        return {
-          changes,
-          result: changes.map(({ slot, after }) => entryOf(pool, slot, after!)),
-        };
-      },
+    const { result, preview } = await call.change((desired) => {
+      const pool = poolOf(desired, parseDomain(domain), context.shape);
+      const slots = byNumber(desired.slotsOf(pool));
+      if (slots.length === 0) {
+        throw new AgentError("NOT_FOUND", `${name} has no servers: ${pool} is empty.`, {
+          hint: "haproxy_add_server adds one.",
+        });
+      }
+      const changes = slots.map(([slot, server]): Change & { kind: "server" } => ({
+        kind: "server",
+        pool,
+        slot,
+        before: server,
+        after: { ...server, state },
+      }));
+      return {
+        changes,
+        result: changes.map(({ slot, after }) => entryOf(pool, slot, after!)),
+      };
     });
     const names = result.map((server) => server.name).join(", ");
     return answer(`${names} of ${name}: ${state}.`, { domain: name, servers: result }, preview);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { AgentError } from "../lib/errors.ts";
 import type { CallContext } from "../lib/rpc/mod.ts";
 import type { ToolDefinition, ToolGroup, ToolHints, ToolResult } from "../lib/tool_definition.ts";
+import type { ChangeRequest, Outcome } from "../lib/transaction/request.ts";
 import type { ToolContext } from "./context.ts";
 
 /** Who calls: for the audit log, never for a decision. */
@@ -15,9 +16,10 @@ export interface ToolCallContext extends CallContext {
   readonly caller: Caller;
 }
 
-/** What a handler gets: its call, and the name that it goes by in the journal. */
+/** What a handler gets: its call, and the one way to change things. */
 export interface HandlerContext extends CallContext {
-  readonly tool: string;
+  /** Changes what the plan says, in the tool's name; with the argument `dry_run` it only answers what would change. */
+  change<Result>(plan: ChangeRequest<Result>["plan"]): Promise<Outcome<Result>>;
 }
 
 export interface Tool {
@@ -75,9 +77,15 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
       });
     }
     const { text, structured } = await spec.run(parsed.data, context, {
-      tool: name,
       signal: call.signal,
       progress: call.progress,
+      change: (plan) =>
+        context.transactions.change({
+          tool: name,
+          dryRun: parsed.data.dry_run === true,
+          signal: call.signal,
+          plan,
+        }),
     });
     return { text, structured: structured as Record<string, unknown> };
   }
