@@ -20,7 +20,7 @@ import {
   wouldChange,
 } from "./fields.ts";
 import { checkSlot, poolOf } from "./places.ts";
-import { ADDS, type HandlerContext, invalid, tool } from "./tool.ts";
+import { type HandlerContext, invalid, PUTS, tool } from "./tool.ts";
 
 const MAX_SERVERS = 10;
 const MAX_JSON_BYTES = 10 * 1024;
@@ -54,7 +54,7 @@ export const addServers = tool({
   description:
     "Puts up to 10 servers into a domain's pool in one go. All are checked before anything is written.",
   group: "servers",
-  hints: ADDS,
+  hints: PUTS,
   input: z.strictObject({
     domain: domain(),
     servers: z.union([list, z.string()], { error: "must be a JSON array of servers, or its text" })

@@ -21,7 +21,7 @@ import {
   wouldChange,
 } from "./fields.ts";
 import { backendOf } from "./places.ts";
-import { ADDS, READS, REMOVES, tool } from "./tool.ts";
+import { ADDS, CHANGES, READS, tool } from "./tool.ts";
 
 /** A pool may serve many thousands of domains, and a page lists a thousand of them. */
 const MAX_SHARED = 20;
@@ -213,7 +213,7 @@ export const removeDomain = tool({
     "Takes a domain out of the map, with no reload, and its wildcard where that leads to the same " +
     "pool. The pool's servers go with its last domain; a shared pool keeps them.",
   group: "domains",
-  hints: REMOVES,
+  hints: CHANGES,
   input: z.strictObject({ domain: domain(), ...confirm, ...dryRun }),
   output: z.object({
     domain: z.string(),

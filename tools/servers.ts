@@ -28,7 +28,7 @@ import {
 } from "./fields.ts";
 import { lastHealthyGuard } from "./guards.ts";
 import { checkSlot, place, poolOf } from "./places.ts";
-import { ADDS, READS, REMOVES, SETS, tool } from "./tool.ts";
+import { CHANGES, PUTS, READS, tool } from "./tool.ts";
 
 export const listServers = tool({
   name: "haproxy_list_servers",
@@ -83,7 +83,7 @@ export const addServer = tool({
     "Puts a server into a slot of a domain's pool and into service. slot=0 takes the lowest free one; a " +
     "taken slot is replaced only when it is named, and requests in flight end at the old address.",
   group: "servers",
-  hints: ADDS,
+  hints: PUTS,
   input: z.strictObject({
     domain: domain(),
     slot: slot(0).default(0),
@@ -141,7 +141,7 @@ export const removeServer = tool({
     "Takes a server out of its slot at once; requests in flight are finished. Drain first " +
     "(haproxy_set_server_state, haproxy_wait_drain) to let sessions end in peace.",
   group: "servers",
-  hints: REMOVES,
+  hints: CHANGES,
   input: z.strictObject({ domain: domain(), slot: slot(1), ...force, ...dryRun }),
   output: z.object({ domain: z.string(), server: serverEntry, ...wouldChange }),
   async run({ domain, slot, force }, context, call) {
@@ -170,7 +170,7 @@ export const setServerState = tool({
     "Sets a server to ready, drain (finishes what it has) or maint. Name it by domain and slot, or by " +
     "backend and server.",
   group: "servers",
-  hints: SETS,
+  hints: CHANGES,
   input: z.strictObject({ ...address, state: state(), ...force, ...dryRun }),
   output: z.object({
     server: z.string(),
@@ -198,7 +198,7 @@ export const setServerWeight = tool({
     "Sets a server's share of the load, 0 to 256; 0 gives it no new requests. Name it by domain and " +
     "slot, or by backend and server.",
   group: "servers",
-  hints: SETS,
+  hints: CHANGES,
   input: z.strictObject({ ...address, weight: weight(), ...dryRun }),
   output: z.object({ server: z.string(), weight: z.int(), previous: z.int(), ...wouldChange }),
   async run({ weight, ...address }, context, call) {
@@ -224,7 +224,7 @@ export const setDomainState = tool({
     "Sets every server of a domain's pool to ready, drain or maint, all or none. With drain or maint the " +
     "domain, and every other one that shares its pool, goes offline.",
   group: "servers",
-  hints: REMOVES,
+  hints: CHANGES,
   input: z.strictObject({ domain: domain(), state: state(), ...confirm, ...dryRun }),
   output: z.object({ domain: z.string(), servers: z.array(serverEntry), ...wouldChange }),
   async run({ domain, state }, context, call) {

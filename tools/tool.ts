@@ -55,9 +55,12 @@ export const READS: ToolHints = {
   idempotentHint: true,
   openWorldHint: false,
 };
+/** Only ever adds. */
 export const ADDS: ToolHints = { ...READS, readOnlyHint: false, idempotentHint: false };
-export const SETS: ToolHints = { ...READS, readOnlyHint: false };
-export const REMOVES: ToolHints = { ...SETS, destructiveHint: true };
+/** Changes or removes what stands there: not additive, so destructive in the specification's sense. */
+export const CHANGES: ToolHints = { ...READS, readOnlyHint: false, destructiveHint: true };
+/** Adds, or with a named place replaces what stands there. */
+export const PUTS: ToolHints = { ...CHANGES, idempotentHint: false };
 
 export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
   spec: ToolSpec<Input, Output>,

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { log } from "../../../lib/log.ts";
 import { openRoot } from "../../../lib/sandbox/files.ts";
 import { fileLock } from "../../../lib/state/lock.ts";
-import { READS, SETS, tool } from "../../../tools/tool.ts";
+import { CHANGES, READS, tool } from "../../../tools/tool.ts";
 import { probe } from "./probe.ts";
 
 const text = z.object({ text: z.string() });
@@ -19,7 +19,7 @@ export const testTools = [
     description:
       "Keeps the room's event loop busy for ever, under the file lock if told its place.",
     group: "health",
-    hints: SETS,
+    hints: CHANGES,
     input: z.object({ root: z.string().optional(), pid: z.int().default(0) }),
     output: text,
     deadlineMs: 60_000,
@@ -34,7 +34,7 @@ export const testTools = [
     title: "Ignores its cancellation",
     description: "Awaits what never comes.",
     group: "health",
-    hints: SETS,
+    hints: CHANGES,
     input: z.object({}),
     output: text,
     deadlineMs: 300,
@@ -45,7 +45,7 @@ export const testTools = [
     title: "Ends its room",
     description: "Calls Deno.exit.",
     group: "health",
-    hints: SETS,
+    hints: CHANGES,
     input: z.object({}),
     output: text,
     run: () => Deno.exit(0),
@@ -55,7 +55,7 @@ export const testTools = [
     title: "Throws past every handler",
     description: "Throws from a timer.",
     group: "health",
-    hints: SETS,
+    hints: CHANGES,
     input: z.object({}),
     output: text,
     run() {
@@ -83,7 +83,7 @@ export const testTools = [
     title: "Says how it ended",
     description: "Makes progress for five seconds; logs its cancellation.",
     group: "health",
-    hints: SETS,
+    hints: CHANGES,
     input: z.object({}),
     output: text,
     async run(_args, _context, { signal, progress }) {
