@@ -49,6 +49,7 @@ Deno.test("a throw past every handler: a begun write answers OUTCOME_UNKNOWN, a 
   const thrown = agent.call("test_throw");
   assert.equal((await thrown).code, "OUTCOME_UNKNOWN");
   assert.equal((await read).code, undefined);
+  await logged(agent, "thrown past every handler");
   assert.match(agent.log(), /The tools room is lost: .*thrown past every handler/);
   assert.equal((await agent.call("test_read", { ms: 0 })).code, undefined);
 });
