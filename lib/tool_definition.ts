@@ -41,3 +41,16 @@ export interface ToolResult {
   readonly text: string;
   readonly structured: Record<string, unknown>;
 }
+
+/** Who calls: for the audit log, never for a decision. */
+export interface Caller {
+  readonly transport: "http" | "stdio" | "shell";
+  /** The client's own name for itself, and by HTTP its socket's address; in the shell the process. */
+  readonly who: string;
+}
+
+/** A call as it crosses to the tools room, under the tool's name; `args` are the caller's, unchecked. */
+export interface ToolCall {
+  readonly args: unknown;
+  readonly caller: Caller;
+}

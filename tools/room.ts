@@ -2,16 +2,10 @@
 import { connect, type Handlers, type Port } from "../lib/rpc/mod.ts";
 import { AgentError } from "../lib/errors.ts";
 import { openLog } from "../lib/log.ts";
-import type { ToolDefinition } from "../lib/tool_definition.ts";
+import type { ToolCall, ToolDefinition } from "../lib/tool_definition.ts";
 import { openContext, type ToolContext, type ToolsSettings } from "./context.ts";
 import type { HostActs } from "./host_acts.ts";
-import type { Caller, Tool, ToolCallContext } from "./tool.ts";
-
-/** The argument of a call through the port; the call's name is the tool's. */
-export interface ToolCall {
-  readonly args: unknown;
-  readonly caller: Caller;
-}
+import type { Tool, ToolCallContext } from "./tool.ts";
 
 export interface StartToolsRoom {
   readonly settings: ToolsSettings;

@@ -2,15 +2,15 @@
 import { z } from "zod";
 import { AgentError } from "../lib/errors.ts";
 import type { CallContext } from "../lib/rpc/mod.ts";
-import type { ToolDefinition, ToolGroup, ToolHints, ToolResult } from "../lib/tool_definition.ts";
+import type {
+  Caller,
+  ToolDefinition,
+  ToolGroup,
+  ToolHints,
+  ToolResult,
+} from "../lib/tool_definition.ts";
 import type { ChangeRequest, Outcome } from "../lib/transaction/request.ts";
 import type { ToolContext } from "./context.ts";
-
-/** Who calls: for the audit log, never for a decision. */
-export interface Caller {
-  readonly transport: "http" | "stdio" | "shell";
-  readonly who: string;
-}
 
 export interface ToolCallContext extends CallContext {
   readonly caller: Caller;

@@ -15,7 +15,6 @@ import { serveStreams } from "./stdio.ts";
 import { createToolsClient } from "./tools_client.ts";
 
 export type { Tokens } from "./auth.ts";
-export type { Caller, ToolCall } from "./tools_client.ts";
 
 /** What main answers to the front room. */
 export type FrontActs = {

@@ -1,20 +1,7 @@
 /** The way to the tools room: keeps the current port, and answers for what a lost room took along. */
 import { AgentError } from "../errors.ts";
 import { connect, type Handlers, LostError, type Peer, type Progress } from "../rpc/mod.ts";
-import type { ToolDefinition, ToolResult } from "../tool_definition.ts";
-
-/** Who asks, for the audit log. */
-export interface Caller {
-  readonly transport: "http" | "stdio";
-  /** The client's own name for itself, and by HTTP its socket's address. */
-  readonly who: string;
-}
-
-/** A call as it crosses to the tools room, under the tool's name; `args` are the client's, unchecked. */
-export interface ToolCall {
-  readonly args: unknown;
-  readonly caller: Caller;
-}
+import type { ToolCall, ToolDefinition, ToolResult } from "../tool_definition.ts";
 
 export interface ToolsClient {
   /** Calls go to this port from now on. Those on the port before it are lost, or sent again. */

@@ -1,6 +1,6 @@
 /** Tools of the fixture tools room: what they are called and what they do. */
 import { AgentError } from "../../lib/errors.ts";
-import type { ToolCall } from "../../lib/front/room.ts";
+import type { ToolCall } from "../../lib/tool_definition.ts";
 import { type CallContext, connect } from "../../lib/rpc/mod.ts";
 import type { ToolDefinition, ToolGroup, ToolResult } from "../../lib/tool_definition.ts";
 

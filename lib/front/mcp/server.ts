@@ -13,9 +13,9 @@ import {
 import project from "../../../deno.json" with { type: "json" };
 import type { Access, FrontSettings } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
-import type { ToolDefinition } from "../../tool_definition.ts";
+import type { Caller, ToolDefinition } from "../../tool_definition.ts";
 import { accessIn } from "../auth.ts";
-import type { Caller, ToolsClient } from "../tools_client.ts";
+import type { ToolsClient } from "../tools_client.ts";
 import { toErrorResult, toListed, toResult } from "./answers.ts";
 
 /** A tool that runs in the front room itself: test builds bring such. */
