@@ -17,6 +17,14 @@ export interface Files {
   readonly servers: string;
   /** What HAProxy reads at its own start (server-state-file). */
   readonly serverState: string;
+  /** The user's own copy: written by save_state, read by restore_state. */
+  readonly savedState: string;
+  /** The certificates' PEM files, one a domain. */
+  readonly certsFolder: string;
+  /** Which domains have a certificate. */
+  readonly certificates: string;
+  /** The certificates that HAProxy reads at its start. */
+  readonly crtList: string;
   readonly lock: string;
   readonly journal: string;
   readonly audit: string;
@@ -31,6 +39,24 @@ export interface HaproxySettings {
   /** Pools are `pool_1` to `pool_COUNT`, slots `pool_N_1` to `pool_N_SLOTS`. */
   readonly poolCount: number;
   readonly maxSlots: number;
+}
+
+export const RELOAD_WAYS = ["master", "podman", "systemd"] as const;
+export type ReloadWay = typeof RELOAD_WAYS[number];
+
+/** Where HAProxy's process is reached from outside the sandbox. Read by main only. */
+export interface HostSettings {
+  /** haproxy.cfg as this machine sees it; may lie outside of the root. */
+  readonly configFile: string;
+  /** The master CLI: `host:port` or the absolute path of a unix socket; undefined: `masterSocket` where it exists. */
+  readonly master?: string;
+  /** Where init tells HAProxy to put its master CLI. */
+  readonly masterSocket: string;
+  /** Name or absolute path of the program; undefined: `haproxy` in PATH. */
+  readonly binary?: string;
+  /** Podman's name for HAProxy's container. */
+  readonly container: string;
+  readonly reload: "auto" | ReloadWay;
 }
 
 export type Access = "full" | "read";
@@ -54,6 +80,7 @@ export interface FrontSettings {
 export interface Settings {
   readonly files: Files;
   readonly haproxy: HaproxySettings;
+  readonly host: HostSettings;
   readonly front: FrontSettings;
   /** Read by main only. */
   readonly tokenFile: string;
@@ -73,15 +100,24 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The variables this version reads, so that main asks the environment for these and no others. */
 export const VARIABLES = [
+  "HAPROXY_BINARY",
+  "HAPROXY_CERTS_DIR",
+  "HAPROXY_CERTS_FILE",
+  "HAPROXY_CONFIG_FILE",
+  "HAPROXY_CONTAINER",
+  "HAPROXY_CRT_LIST",
   "HAPROXY_HOST",
   "HAPROXY_MAP_FILE",
   "HAPROXY_MAP_NAME",
+  "HAPROXY_MASTER",
   "HAPROXY_MAX_SLOTS",
   "HAPROXY_POOL_COUNT",
   "HAPROXY_PORT",
+  "HAPROXY_RELOAD",
   "HAPROXY_ROOT",
   "HAPROXY_SERVERS_FILE",
   "HAPROXY_SERVER_STATE_FILE",
+  "HAPROXY_STATE_FILE",
   "LOG_LEVEL",
   "MCP_ALLOWED_HOSTS",
   "MCP_ALLOWED_ORIGINS",
@@ -157,6 +193,23 @@ export function readSettings(env: Environment): Settings {
   if (mapName && !/^[!-~]{1,1024}$/.test(mapName)) {
     throw new SettingsError("HAPROXY_MAP_NAME", mapName, "a path without blanks is");
   }
+  const master = text("HAPROXY_MASTER", "");
+  if (master && !isMasterAddress(master)) {
+    throw new SettingsError("HAPROXY_MASTER", master, "host:port or a unix socket's path is");
+  }
+  const binary = text("HAPROXY_BINARY", "");
+  if (binary && (CONTROL.test(binary) || (binary.includes("/") && !isAbsolute(binary)))) {
+    throw new SettingsError("HAPROXY_BINARY", binary, "a program's name or absolute path is");
+  }
+  const configFile = resolve(base, text("HAPROXY_CONFIG_FILE", join(base, "conf/haproxy.cfg")));
+  if (CONTROL.test(configFile)) {
+    throw new SettingsError("HAPROXY_CONFIG_FILE", configFile, "a path of one line is");
+  }
+  // Podman's grammar of names. A leading hyphen would be an option.
+  const container = text("HAPROXY_CONTAINER", "haproxy");
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}$/.test(container)) {
+    throw new SettingsError("HAPROXY_CONTAINER", container, "a container's name is");
+  }
   const allowedHosts = list("MCP_ALLOWED_HOSTS", "");
 
   return {
@@ -165,6 +218,10 @@ export function readSettings(env: Environment): Settings {
       map: inRoot("HAPROXY_MAP_FILE", "conf/domains.map"),
       servers: inRoot("HAPROXY_SERVERS_FILE", "conf/servers.json"),
       serverState: inRoot("HAPROXY_SERVER_STATE_FILE", "conf/servers.state"),
+      savedState: inRoot("HAPROXY_STATE_FILE", "data/servers.state"),
+      certsFolder: inRoot("HAPROXY_CERTS_DIR", "certs"),
+      certificates: inRoot("HAPROXY_CERTS_FILE", "conf/certificates.json"),
+      crtList: inRoot("HAPROXY_CRT_LIST", "certs/crt-list.txt"),
       lock: join(base, "data/lock"),
       journal: join(base, "data/journal/changes.jsonl"),
       audit: join(base, "data/audit.jsonl"),
@@ -175,6 +232,14 @@ export function readSettings(env: Environment): Settings {
       ...(mapName && { mapName }),
       poolCount: integer("HAPROXY_POOL_COUNT", 100, 1, 100_000),
       maxSlots: integer("HAPROXY_MAX_SLOTS", 10, 1, 1_000),
+    },
+    host: {
+      configFile,
+      ...(master && { master }),
+      masterSocket: join(base, "run/master.sock"),
+      ...(binary && { binary }),
+      container,
+      reload: choice("HAPROXY_RELOAD", "auto", ["auto", ...RELOAD_WAYS]),
     },
     front: {
       host: hostName("MCP_HOST", "0.0.0.0"),
@@ -192,4 +257,15 @@ export function readSettings(env: Environment): Settings {
     confirm: choice("MCP_CONFIRM", "ask", ["ask", "require", "off"]),
     logLevel: choice("LOG_LEVEL", "INFO", LOG_LEVELS),
   };
+}
+
+// deno-lint-ignore no-control-regex -- those are what it is about
+const CONTROL = /[\0-\x1f\x7f]/;
+
+/** The kernel takes 107 bytes of a unix socket's path (unix(7)). */
+function isMasterAddress(address: string): boolean {
+  if (address.startsWith("/")) return /^[!-~]{2,107}$/.test(address);
+  const [, v6, port] = /^(?:\[([0-9A-Fa-f:.]+)\]|[0-9A-Za-z._-]{1,253}):(\d{1,5})$/.exec(address) ??
+    [];
+  return Number(port) >= 1 && Number(port) <= 65535 && (v6 === undefined || isIP(v6) === 6);
 }

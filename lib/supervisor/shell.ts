@@ -2,10 +2,11 @@
 import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { openLog } from "../log.ts";
-import { type CallOptions, connect, type Peer } from "../rpc/mod.ts";
+import { type CallOptions, connect, type Handlers, type Peer } from "../rpc/mod.ts";
 import type { ToolCall, ToolDefinition, ToolResult } from "../tool_definition.ts";
 import type { ToolsRoom } from "../../tools/room.ts";
 import { type Grants, NO_GRANTS, toolsGrants } from "./grants.ts";
+import { programActs } from "./host/mod.ts";
 import { openRoom, type RoomEntries } from "./room.ts";
 import { prepareRoot } from "./root.ts";
 
@@ -17,7 +18,7 @@ export interface Shell {
 
 /** What the tools are. Needs no root, no HAProxy and no settings. */
 export function readDefinitions(entries: RoomEntries): Promise<readonly ToolDefinition[]> {
-  return withToolsRoom(entries, NO_GRANTS, (room) => room.call("definitions", undefined));
+  return withToolsRoom(entries, NO_GRANTS, {}, (room) => room.call("definitions", undefined));
 }
 
 /** Opens a tools room for `use`, and ends it with it. Throws SettingsError for a root that can't be used. */
@@ -27,11 +28,14 @@ export async function withShell<T>(
   use: (shell: Shell) => Promise<T>,
 ): Promise<T> {
   openLog("main", given.logLevel);
-  const { files, haproxy, confirm, logLevel, front } = await prepareRoot(given);
+  const { files, haproxy, host, confirm, logLevel, front } = await prepareRoot(given);
   const settings = { files, haproxy, confirm, logLevel, readOnly: front.readOnly };
   const caller = { transport: "shell", who: `uid ${Deno.uid()}` } as const;
 
-  return await withToolsRoom(entries, toolsGrants(files.root, haproxy), async (room) => {
+  const grants = toolsGrants(files.root, haproxy);
+  // One room has no predecessor.
+  const acts = programActs(host);
+  return await withToolsRoom(entries, grants, acts, async (room) => {
     const definitions = await room.call("definitions", undefined);
     return await use({
       definitions,
@@ -59,6 +63,7 @@ export async function withShell<T>(
 async function withToolsRoom<T>(
   entries: RoomEntries,
   grants: Grants,
+  handlers: Handlers,
   use: (room: Peer<ToolsRoom>) => Promise<T>,
 ): Promise<T> {
   const { promise: lost, reject } = Promise.withResolvers<never>();
@@ -66,8 +71,7 @@ async function withToolsRoom<T>(
     name: "tools",
     entry: entries.tools,
     grants,
-    // One room has no predecessor, and asks for nothing.
-    handlers: {},
+    handlers,
     onLost({ why }) {
       reject(
         new AgentError("OUTCOME_UNKNOWN", `The tools room is lost: ${why}.`, {

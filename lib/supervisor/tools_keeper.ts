@@ -5,7 +5,7 @@ import { log } from "../log.ts";
 import type { ToolDefinition } from "../tool_definition.ts";
 import type { ToolsRoom } from "../../tools/room.ts";
 import { toolsGrants } from "./grants.ts";
-import { hostActs } from "./host/mod.ts";
+import { keeperActs, programActs } from "./host/mod.ts";
 import { type Loss, openRoom, type Room } from "./room.ts";
 
 /** Lock, replay of the journal, bringing HAProxy in line. */
@@ -41,6 +41,10 @@ export interface ToolsKeeper {
 /** Throws STATE_CORRUPT or INTERNAL where the first room can't start; later ones end the process. */
 export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
   const { settings, entry, attach, endProcess } = options;
+  const acts = {
+    ...programActs(settings.host),
+    ...keeperActs({ currentRoom: () => number, endProcess }),
+  };
   let number = 0;
   let room: Room<ToolsRoom>;
   let started = false;
@@ -51,7 +55,7 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
       name: "tools",
       entry,
       grants: toolsGrants(settings.files.root, settings.haproxy),
-      handlers: hostActs({ currentRoom: () => number, endProcess }),
+      handlers: acts,
       onLost: lost,
     });
     const { port1, port2 } = new MessageChannel();

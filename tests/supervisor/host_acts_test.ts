@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { connect } from "../../lib/rpc/mod.ts";
 import { readSettings } from "../../lib/config.ts";
-import { hostActs } from "../../lib/supervisor/host/mod.ts";
+import { keeperActs } from "../../lib/supervisor/host/mod.ts";
 import { openToolsRoom, type ToolsRoom } from "../../tools/room.ts";
 import { makeRoot } from "../support/rooms/agent.ts";
 
 const acts = (current: number, ended: string[] = []) =>
-  hostActs({ currentRoom: () => current, endProcess: (why) => ended.push(why) });
+  keeperActs({ currentRoom: () => current, endProcess: (why) => ended.push(why) });
 
 Deno.test("predecessorHoldsLock ends the process", async () => {
   const ended: string[] = [];
