@@ -3,7 +3,7 @@
  * after a reload; commands are pipelined, one a line.
  */
 import { AgentError } from "../errors.ts";
-import type { Command } from "./encode.ts";
+import { type Command, wire } from "./encode.ts";
 import { type FrameReader, frameReader } from "./frames.ts";
 import { readReply, type Reply } from "./replies.ts";
 
@@ -156,17 +156,32 @@ function conversation(
       const greeting = greeted ? "" : "prompt i\nset severity-output number\n";
       const skip = greeted ? 0 : 2;
       greeted = true;
-      const lines = commands.map((command) => command.line).join("\n");
+      const text = greeting + commands.map(wire).join("");
       // Written and read at once: HAProxy stops reading while nobody takes its replies.
       const [frames] = await Promise.all([
         readFrames(connection, reader, decoder, buffer, skip + commands.length),
-        write(connection, new TextEncoder().encode(`${greeting}${lines}\n`)),
+        write(connection, new TextEncoder().encode(text)),
       ]).catch((cause) => {
         throw broken(cause);
       });
-      return commands.map((command, i) => readReply(command, frames[skip + i]));
+      return withoutPayloads(
+        commands,
+        commands.map((command, i) => readReply(command, frames[skip + i])),
+      );
     },
   };
+}
+
+/** A failure's message reaches people and logs: should a reply ever quote a line of a payload, it is cut out. */
+function withoutPayloads(commands: readonly Command[], replies: Reply[]): Reply[] {
+  if (replies.every(({ ok }) => ok)) return replies;
+  const secret = new Set(commands.flatMap(({ payload = "" }) => payload.split("\n")));
+  return replies.map((reply) =>
+    reply.ok ? reply : {
+      ok: false,
+      message: reply.message.replace(/[\w+/=]{8,}/g, (word) => secret.has(word) ? "…" : word),
+    }
+  );
 }
 
 async function write(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {

@@ -1,6 +1,7 @@
 /**
  * Splits what HAProxy sends after `prompt i` into replies. 3.2 and later stay silent there, and every reply ends with an
- * empty line; 3.0 takes the same words as plain `prompt` and writes `> ` before each command. The first bytes tell.
+ * empty line; 3.0 takes the same words as plain `prompt` and writes `> ` before each command, and `+ ` for each line of
+ * a payload. The first bytes tell.
  */
 
 export interface FrameReader {
@@ -32,6 +33,9 @@ export function frameReader(): FrameReader {
     next() {
       if (prompt === undefined) return undefined;
       if (done.length === 0) {
+        if (prompt !== "") text = text.replace(/^(?:\+ )+/, "");
+        // Half of a payload line's mark.
+        if (prompt !== "" && text === "+") return undefined;
         const empty = `\n${prompt}`;
         if (text.startsWith(empty)) {
           text = text.slice(empty.length);

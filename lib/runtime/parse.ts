@@ -42,6 +42,15 @@ export interface RunningServer {
   readonly up: boolean;
 }
 
+/** What `server-template … slot.invalid:1 disabled` with `init-addr last,127.0.0.1` leaves in an empty slot. */
+export const PLACEHOLDER = { ip: "127.0.0.1", port: 1, weight: 1 } as const;
+
+/** True for the address of an empty slot; 0.0.0.0 is the placeholder of the original's configurations. */
+export function isPlaceholder({ ip, port, weight }: RunningServer): boolean {
+  const empty = ip === "0.0.0.0" || (ip === PLACEHOLDER.ip && port === PLACEHOLDER.port);
+  return empty && weight === PLACEHOLDER.weight;
+}
+
 /** srv_admin_state, a bit mask (management.txt, "show servers state"): forced maintenance and forced drain. */
 const FORCED_MAINT = 0x01;
 const FORCED_DRAIN = 0x08;

@@ -1,14 +1,27 @@
 /** Success or failure: how a reply is read, given the command that it answers. */
 import { AgentError } from "../errors.ts";
-import type { Command } from "./encode.ts";
+import type { Command, Expectation } from "./encode.ts";
 
 export type Reply =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly message: string };
 
 /** Told by their text: their severity is that of information, or none. */
-const ERRORS = /^(Unknown command|The command line is too big|Permission denied)/;
-const ADDRESS_SET = /^(IP changed|port changed|nothing changed|no need to change)/;
+const ERRORS =
+  /^(Unknown command|The command (line )?is too big|The payload is too big|Permission denied)/;
+
+/** Success, from the first character on; `commit` and `add ssl crt-list` tell it at their end. */
+const SUCCESS: Readonly<Record<Exclude<Expectation, "data">, RegExp>> = {
+  "silence": /^$/,
+  "address": /^(IP changed|port changed|nothing changed|no need to change)/,
+  "new cert": /^New empty certificate store /,
+  "set cert": /^Transaction (created|updated) for certificate /,
+  "commit cert": /^Committing [^]*\nSuccess!\s*$/,
+  "abort cert": /^Transaction aborted for certificate /,
+  "del cert": /^Certificate .* deleted!\s*$/,
+  "add crt-list": /^Inserting certificate [^]*\nSuccess!\s*$/,
+  "del crt-list": /^Entry .* deleted in crtlist /,
+};
 
 /**
  * Reads one reply of a connection with `set severity-output number`. A prefix `[0]` to `[3]` is an error (emergency to
@@ -17,8 +30,7 @@ const ADDRESS_SET = /^(IP changed|port changed|nothing changed|no need to change
 export function readReply(command: Command, raw: string): Reply {
   const [, level, text] = /^(?:\[(\d)\]: )?([^]*)$/.exec(raw)!;
   const failed = (level !== undefined && Number(level) <= 3) || ERRORS.test(text) ||
-    (command.expects === "silence" && text !== "") ||
-    (command.expects === "address" && !ADDRESS_SET.test(text));
+    (command.expects !== "data" && !SUCCESS[command.expects].test(text));
   return failed ? { ok: false, message: text.trim() } : { ok: true, text };
 }
 

@@ -19,8 +19,12 @@ export interface StagedFile {
 
 export interface RootFiles {
   readonly root: string;
-  /** The text, or undefined where there is no such file. */
-  read(path: string): Promise<string | undefined>;
+  /**
+   * The text, or undefined where there is no such file.
+   *
+   * @param atMost bytes; a larger file, or what is no file and might never end, is STATE_IO
+   */
+  read(path: string, atMost?: number): Promise<string | undefined>;
   /** Writes and fsyncs the new text beside the file; the mode of an existing file is kept. */
   stage(path: string, text: string, mode?: number): Promise<StagedFile>;
   /** stage + commit + fsync of the folder. */
@@ -58,12 +62,16 @@ export async function openRoot(root: string): Promise<RootFiles> {
 
   const files: RootFiles = {
     root: real,
-    read: (path) =>
-      guarded("read", path, () =>
-        Deno.readTextFile(path).catch((cause) => {
+    read: (path, atMost) =>
+      guarded("read", path, async () => {
+        try {
+          if (atMost !== undefined) checkSize(await Deno.stat(path), atMost);
+          return await Deno.readTextFile(path);
+        } catch (cause) {
           if (cause instanceof Deno.errors.NotFound) return undefined;
           throw cause;
-        })),
+        }
+      }),
     stage: (path, text, mode = 0o644) =>
       guarded("write", path, async () => {
         const old = await Deno.stat(path).catch(() => undefined);
@@ -135,6 +143,11 @@ export async function openRoot(root: string): Promise<RootFiles> {
       }, guardFolder),
   };
   return files;
+}
+
+function checkSize({ isFile, size }: Deno.FileInfo, atMost: number): void {
+  if (!isFile) throw new Error("it is not a file");
+  if (size > atMost) throw new Error(`it is larger than ${atMost} bytes`);
 }
 
 /** Writes all bytes: a single write may be cut short, by a full disk among others. */

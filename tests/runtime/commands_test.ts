@@ -1,22 +1,40 @@
 import assert from "node:assert/strict";
 import {
+  abortCertificate,
   addMap,
+  addToCrtList,
+  commitCertificate,
+  delCertificate,
+  delFromCrtList,
   delMap,
   getMap,
+  isCertificateName,
+  isCrtListWord,
   isMapWord,
+  newCertificate,
+  setCertificate,
   setMap,
   setServerAddress,
   setServerHealthUp,
   setServerState,
   setServerWeight,
+  showCertificate,
+  showCertificates,
+  showCrtList,
+  showCrtLists,
   showInfo,
   showMap,
   showMaps,
+  showPendingCertificate,
   showServersState,
   showServerStat,
 } from "../../lib/runtime/commands.ts";
 
 const MAP = "/opt/haproxy/conf/domains.map";
+const LIST = "/opt/haproxy/certs/crt-list.txt";
+const CERT = "/opt/haproxy/certs/a.test.pem";
+const KEY = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
+const entry = (options: string[], filters: string[], path = CERT) => ({ path, options, filters });
 
 for (
   const [command, line, expects] of [
@@ -51,6 +69,20 @@ for (
       "silence",
     ],
     [setServerHealthUp("pool_1", "pool_1_1"), "set server pool_1/pool_1_1 health up", "silence"],
+    [showCertificates(), "show ssl cert", "data"],
+    [showCertificate(CERT), `show ssl cert ${CERT}`, "data"],
+    [showPendingCertificate(CERT), `show ssl cert *${CERT}`, "data"],
+    [newCertificate(CERT), `new ssl cert ${CERT}`, "new cert"],
+    [setCertificate(CERT, KEY), `set ssl cert ${CERT} <<%END%`, "set cert"],
+    [commitCertificate(CERT), `commit ssl cert ${CERT}`, "commit cert"],
+    [abortCertificate(CERT), `abort ssl cert ${CERT}`, "abort cert"],
+    [delCertificate(CERT), `del ssl cert ${CERT}`, "del cert"],
+    [showCrtLists(), "show ssl crt-list", "data"],
+    [showCrtList(LIST), `show ssl crt-list -n ${LIST}`, "data"],
+    [addToCrtList(LIST, entry([], [])), `add ssl crt-list ${LIST} ${CERT}`, "add crt-list"],
+    [addToCrtList(LIST, entry([], ["a.test"])), `add ssl crt-list ${LIST} <<%END%`, "add crt-list"],
+    [delFromCrtList(LIST, CERT), `del ssl crt-list ${LIST} ${CERT}`, "del crt-list"],
+    [delFromCrtList(LIST, CERT, 3), `del ssl crt-list ${LIST} ${CERT}:3`, "del crt-list"],
   ] as const
 ) {
   Deno.test(`the command is ${line}`, () =>
@@ -149,4 +181,76 @@ Deno.test("no command takes a port or a weight out of range", () => {
 Deno.test("isMapWord tells the keys that commands can carry", () => {
   for (const key of ["a.test", ".a.test", "*.a.test", "a_b", "::1"]) assert.ok(isMapWord(key), key);
   for (const key of BAD_KEYS) assert.equal(isMapWord(key), false, key);
+});
+
+const BAD_FILES = [
+  ...BAD_MAPS,
+  "*/a.pem",
+  "#a.pem",
+  "/a[b].pem",
+  "/a.pem]",
+  "/a\\b",
+  "/a'b",
+  "/a\0b",
+];
+
+refuses(
+  "certificate's name",
+  BAD_FILES,
+  showCertificate,
+  showPendingCertificate,
+  newCertificate,
+  (name) => setCertificate(name, KEY),
+  commitCertificate,
+  abortCertificate,
+  delCertificate,
+  (name) => addToCrtList(LIST, entry([], [], name)),
+  (name) => addToCrtList(LIST, entry([], ["a.test"], name)),
+  (name) => delFromCrtList(LIST, name),
+);
+refuses(
+  "crt-list's name",
+  BAD_FILES,
+  showCrtList,
+  (list) => addToCrtList(list, entry([], [])),
+  (list) => delFromCrtList(list, CERT),
+);
+refuses(
+  "word of a crt-list",
+  ["", "a b", "a\nb", "[a", "a]", "a;b", "a'b", 'a"b', "a\\b", "a<<b", "ä", "a\0"],
+  (word) => addToCrtList(LIST, entry([], [word])),
+  (word) => addToCrtList(LIST, entry([word], [])),
+);
+
+Deno.test("a line of a crt-list is a payload: path, options in brackets, filters", () => {
+  const payload = (options: string[], filters: string[]) =>
+    addToCrtList(LIST, entry(options, filters)).payload;
+  assert.equal(payload([], []), undefined);
+  assert.equal(payload([], ["*.a.test", "!b.a.test"]), `${CERT} *.a.test !b.a.test\n`);
+  assert.equal(payload(["ssl-min-ver", "TLSv1.2"], []), `${CERT} [ssl-min-ver TLSv1.2]\n`);
+  assert.equal(payload(["ciphers", "A:!B"], ["a.test"]), `${CERT} [ciphers A:!B] a.test\n`);
+});
+
+Deno.test("no command takes a line of a crt-list that can't be one", () => {
+  for (const line of [0, -1, 1.5, NaN, "1" as never]) {
+    assert.throws(() => delFromCrtList(LIST, CERT, line), { code: "VALIDATION" });
+  }
+});
+
+Deno.test("isCrtListWord tells the words that a crt-list's line can carry", () => {
+  for (
+    const word of ["a.test", "*.a.test", "!b.a.test", "ECDHE+AESGCM:!aNULL", "h2,http/1.1", "#"]
+  ) {
+    assert.ok(isCrtListWord(word), word);
+  }
+  for (const word of ["", "a b", "[a", "a]", "a;b", "a\nb"]) {
+    assert.equal(isCrtListWord(word), false);
+  }
+});
+
+Deno.test("isCertificateName tells the names that commands can carry", () => {
+  for (const name of [CERT, "a.pem", "@store/a.pem", "/a/*.a.test.pem"]) {
+    assert.ok(isCertificateName(name), name);
+  }
+  for (const name of BAD_FILES) assert.equal(isCertificateName(name), false, name);
 });

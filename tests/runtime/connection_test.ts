@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { AgentError } from "../../lib/errors.ts";
-import { showInfo, showMaps } from "../../lib/runtime/commands.ts";
+import { setCertificate, showInfo, showMaps } from "../../lib/runtime/commands.ts";
 import {
   type ConverseOptions,
   type RuntimeAddress,
@@ -142,4 +142,21 @@ Deno.test("what the caller throws in a conversation is the caller's, and not HAP
 Deno.test("an exchange of no commands sends nothing", async () => {
   await using fake = startFakeRuntime(silent);
   assert.deepEqual(await runtimeClient(fake).converse((talk) => talk.exchange([])), []);
+});
+
+Deno.test("a reply that quotes a line of a payload reaches nobody with it", async () => {
+  const secret = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/+abcdefghijklm==";
+  const pem = `-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----\n`;
+  await using fake = startFakeRuntime(
+    says(
+      `\n\n[3]: Can't load '${secret}' from '/opt/haproxy/certs/a.pem'.\n\n[6]: Unknown command: '${secret}'\n\n`,
+    ),
+  );
+  const replies = await runtimeClient(fake).converse((talk) =>
+    talk.exchange([setCertificate("/opt/haproxy/certs/a.pem", pem), showInfo()])
+  );
+  assert.deepEqual(replies, [
+    { ok: false, message: "Can't load '…' from '/opt/haproxy/certs/a.pem'." },
+    { ok: false, message: "Unknown command: '…'" },
+  ]);
 });

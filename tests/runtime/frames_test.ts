@@ -31,7 +31,8 @@ for (const [version, prompt] of [["3.0", "> "], ["3.2", ""]]) {
   });
 
   Deno.test(`the framing of ${version} is read with any replies in any chunks`, () => {
-    const line = fc.stringMatching(/^[ -~]{1,20}$/);
+    // 3.0 writes "+ " before a reply for each line of a payload; no reply of HAProxy's begins so.
+    const line = fc.stringMatching(/^[ -*,-~][ -~]{0,19}$/);
     const reply = fc.oneof(
       fc.constant(""),
       fc.array(line, { minLength: 1, maxLength: 4 }).map((lines) => lines.join("\n")),
@@ -60,6 +61,20 @@ for (const [version, prompt] of [["3.0", "> "], ["3.2", ""]]) {
     assert.deepEqual(read(chunks), ["", "", big, "after"]);
   });
 }
+
+Deno.test("the framing of 3.0 is read with the marks of payload lines, when it is cut at any byte", () => {
+  const sent = "\n> " + "\n> " + "+ + + [5]: done\n\n> " + "+ \n> " + "1 + + 1\n\n> " +
+    "+ text\n+ x\n\n> ";
+  const replies = ["", "", "[5]: done", "", "1 + + 1", "text\n+ x"];
+  for (let at = 0; at <= sent.length; at++) {
+    assert.deepEqual(read([sent.slice(0, at), sent.slice(at)]), replies, `cut at ${at}`);
+  }
+  assert.deepEqual(read([...sent]), replies);
+});
+
+Deno.test("a plus at the beginning of a reply of 3.2 is the reply's own", () => {
+  assert.deepEqual(read(["\n+ x\n\n"]), ["", "+ x"]);
+});
 
 Deno.test("what is not HAProxy's is refused at its first bytes", () => {
   for (const garbage of ["HTTP/1.1 400 Bad Request", "220 smtp", "> ", "\0"]) {

@@ -1,0 +1,224 @@
+/** Makes HAProxy serve the certificates that disk holds. What HAProxy has beyond them is left alone. */
+import { AgentError } from "../errors.ts";
+import { delCertificate, showCertificate, showCrtList } from "../runtime/commands.ts";
+import type { Conversation } from "../runtime/connection.ts";
+import type { Command } from "../runtime/encode.ts";
+import { parseCertificate, parseCrtList } from "../runtime/parse_ssl.ts";
+import { rejected, type Reply, texts } from "../runtime/replies.ts";
+import type { CertificateFiles, DesiredCertificates } from "../state/certificates.ts";
+import { listing, NOT_READ, planCertificates, storing } from "./certificate_plan.ts";
+import { type CertificateDifference, isServed } from "./running_certificates.ts";
+
+export interface CertificateOptions {
+  /** The crt-list's path on this machine. */
+  readonly crtList: string;
+}
+
+export interface CertificateDrift {
+  /** Certificates that HAProxy does not serve as disk holds them, whether that can be mended or not. */
+  readonly differences: readonly { readonly subject: string; readonly kind: "certificate" }[];
+  /** The command lines that would mend it, without their payloads. */
+  readonly commands: readonly string[];
+  /** What keeps certificates of disk from being served, and files that can't be used. */
+  readonly problems: readonly AgentError[];
+}
+
+export interface CertificateConvergence {
+  /** The PEM files' names of those that HAProxy serves now and did not before. */
+  readonly changed: readonly string[];
+  readonly problems: readonly AgentError[];
+}
+
+/** So many PEMs are in memory, and on their way to HAProxy, at once. */
+const BATCH = 50;
+
+/** Compares; sends nothing that changes anything. Throws HAPROXY_UNREACHABLE. */
+export async function certificateDrift(
+  conversation: Conversation,
+  desired: DesiredCertificates,
+  { crtList }: CertificateOptions,
+): Promise<CertificateDrift> {
+  const plan = await planCertificates(conversation, desired, crtList);
+  return {
+    differences: plan.differences.map(({ certificate: { subject } }) => ({
+      subject,
+      kind: "certificate",
+    })),
+    commands: plan.sendable.flatMap((difference) => [
+      // Without the abort, which matters only where the commit fails.
+      ...(difference.outdated ? storing(difference, NOT_READ).slice(0, -1) : []),
+      ...listing(difference, plan.list),
+    ]).map(({ line }) => line),
+    problems: plan.problems,
+  };
+}
+
+/**
+ * Sends the differences, and nothing where there are none, and reads back. A certificate that HAProxy refuses is a
+ * problem and stops none of the others; what HAProxy had of it is still served. Throws HAPROXY_UNREACHABLE.
+ *
+ * @param source where the PEMs come from that are sent
+ */
+export async function convergeCertificates(
+  conversation: Conversation,
+  desired: DesiredCertificates,
+  source: Pick<CertificateFiles, "pem">,
+  { crtList }: CertificateOptions,
+): Promise<CertificateConvergence> {
+  const { list, sendable, problems: known } = await planCertificates(
+    conversation,
+    desired,
+    crtList,
+  );
+  const problems = [...known];
+  const changed: string[] = [];
+  for (let at = 0; at < sendable.length; at += BATCH) {
+    const batch: Parcel[] = [];
+    for (const difference of sendable.slice(at, at + BATCH)) {
+      await pack(difference, list, source).then(
+        (parcel) => batch.push(parcel),
+        (cause) => problems.push(AgentError.from(cause)),
+      );
+    }
+    const stored = await store(conversation, batch, problems);
+    const listed = await enlist(conversation, stored, problems);
+    changed.push(...await readBack(conversation, listed, list, problems));
+  }
+  return { changed, problems };
+}
+
+/** A difference with all that is sent for it. */
+interface Parcel {
+  readonly difference: CertificateDifference;
+  /** What HAProxy shall serve in the end. */
+  readonly expected: Parameters<typeof isServed>[0];
+  readonly storing: readonly Command[];
+  readonly listing: readonly Command[];
+}
+
+/** Throws CERTIFICATE, STATE_IO or VALIDATION: the file may be another one by now. */
+async function pack(
+  difference: CertificateDifference,
+  list: string,
+  source: Pick<CertificateFiles, "pem">,
+): Promise<Parcel> {
+  const { certificate, outdated } = difference;
+  const parcel = { difference, listing: listing(difference, list) };
+  if (!outdated) return { ...parcel, expected: certificate, storing: [] };
+  const { text, fingerprint, chain } = await source.pem(certificate.file);
+  return { ...parcel, expected: { fingerprint, chain }, storing: storing(difference, text) };
+}
+
+/** Answers those that HAProxy has now. All go in one exchange: a failed one is aborted before the next one begins. */
+async function store(
+  conversation: Conversation,
+  batch: readonly Parcel[],
+  problems: AgentError[],
+): Promise<Parcel[]> {
+  const replies = await exchangeAll(conversation, batch.map(({ storing }) => storing));
+  const made: Parcel[] = [];
+  const stored = batch.filter((parcel, i) => {
+    const { difference, storing } = parcel;
+    const failure = firstFailure(storing.slice(0, -1), replies[i]);
+    if (failure === undefined) return true;
+    problems.push(refused(difference, failure));
+    if (difference.absent && replies[i][0].ok) made.push(parcel);
+    return false;
+  });
+  await takeOut(conversation, made);
+  return stored;
+}
+
+/** Adds the lines to the crt-list. Answers those whose lines are all there. */
+async function enlist(
+  conversation: Conversation,
+  batch: readonly Parcel[],
+  problems: AgentError[],
+): Promise<Parcel[]> {
+  const replies = await exchangeAll(conversation, batch.map(({ listing }) => listing));
+  const failed: Parcel[] = [];
+  const listed = batch.filter((parcel, i) => {
+    const failure = firstFailure(parcel.listing, replies[i]);
+    if (failure === undefined) return true;
+    problems.push(refused(parcel.difference, failure));
+    failed.push(parcel);
+    return false;
+  });
+  await takeOut(conversation, failed.filter(({ difference }) => difference.absent));
+  return listed;
+}
+
+/** HAProxy keeps those that a line of the crt-list uses. */
+async function takeOut(conversation: Conversation, parcels: readonly Parcel[]): Promise<void> {
+  await conversation.exchange(parcels.map(({ difference: { name } }) => delCertificate(name)));
+}
+
+/** Answers the subjects of those that HAProxy serves now. */
+async function readBack(
+  conversation: Conversation,
+  batch: readonly Parcel[],
+  list: string,
+  problems: AgentError[],
+): Promise<string[]> {
+  if (batch.length === 0) return [];
+  const look = [
+    showCrtList(list),
+    ...batch.map(({ difference }) => showCertificate(difference.name)),
+  ];
+  const [lines, ...shown] = await conversation.exchange(look);
+  const listed = new Set(parseCrtList(texts(look, [lines])[0]).map(({ path }) => path));
+  return batch.flatMap(({ difference: { name, certificate }, expected }, i) => {
+    const reply = shown[i];
+    const served = reply.ok && isServed(expected, parseCertificate(reply.text));
+    if (served && listed.has(name)) return [certificate.subject];
+    problems.push(notServed(name));
+    return [];
+  });
+}
+
+/** The replies to each list of commands, all sent in one exchange. */
+async function exchangeAll(
+  conversation: Conversation,
+  work: readonly (readonly Command[])[],
+): Promise<Reply[][]> {
+  const replies = await conversation.exchange(work.flat());
+  let at = 0;
+  return work.map(({ length }) => replies.slice(at, at += length));
+}
+
+interface Failure {
+  readonly command: Command;
+  readonly message: string;
+}
+
+function firstFailure(
+  commands: readonly Command[],
+  replies: readonly Reply[],
+): Failure | undefined {
+  for (const [i, command] of commands.entries()) {
+    const reply = replies[i];
+    if (!reply.ok) return { command, message: reply.message };
+  }
+}
+
+/** What HAProxy says of a key or a certificate is about the file. */
+function refused(
+  { certificate: { file } }: CertificateDifference,
+  { command, message }: Failure,
+): AgentError {
+  const aboutFile = command.expects === "set cert" || command.expects === "commit cert";
+  if (!aboutFile) return rejected(command, message);
+  const sentence = message.split("\n")[0].slice(0, 500).replace(/[.!]$/, "");
+  return new AgentError("CERTIFICATE", `HAProxy does not take ${file}: ${sentence}.`, {
+    hint: "Put a certificate, its own key and its chain into it. What HAProxy served before stays.",
+    details: { file, command: command.line, reply: message.slice(0, 2_000) },
+  });
+}
+
+function notServed(name: string): AgentError {
+  return new AgentError(
+    "HAPROXY_REJECTED",
+    `HAProxy takes the commands about ${name}, but reading back shows another certificate.`,
+    { hint: "Does something else write to its Runtime API?", details: { certificate: name } },
+  );
+}

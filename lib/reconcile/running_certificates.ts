@@ -1,0 +1,183 @@
+/** What HAProxy serves of the certificates that disk holds, and what it lacks of them. */
+import { basename, dirname, join, relative } from "node:path";
+import { AgentError } from "../errors.ts";
+import {
+  type CrtListEntry,
+  showCertificate,
+  showCertificates,
+  showCrtList,
+  showCrtLists,
+  showPendingCertificate,
+} from "../runtime/commands.ts";
+import type { Conversation } from "../runtime/connection.ts";
+import {
+  parseCertificate,
+  parseCertificateNames,
+  parseCrtList,
+  parseCrtLists,
+  type RunningCertificate,
+  type RunningCrtListEntry,
+} from "../runtime/parse_ssl.ts";
+import type { Command } from "../runtime/encode.ts";
+import { texts } from "../runtime/replies.ts";
+import type { DesiredCertificate } from "../state/certificates.ts";
+
+/** A certificate of disk under the name that it has in HAProxy. */
+export interface NamedCertificate {
+  readonly certificate: DesiredCertificate;
+  readonly name: string;
+}
+
+export interface RunningCertificates {
+  /** The crt-list, as HAProxy spells it. */
+  readonly list: string;
+  readonly entries: readonly RunningCrtListEntry[];
+  /** Those that HAProxy has, by name. */
+  readonly loaded: ReadonlyMap<string, RunningCertificate>;
+  readonly named: readonly NamedCertificate[];
+  /** The certificate that an open transaction is about, and what the transaction would make of it where that is asked. */
+  readonly transaction?: { readonly name: string; readonly pending?: RunningCertificate };
+}
+
+/**
+ * HAProxy's own spelling of the crt-list's path. Inside a container it differs from the host's, so the file's name
+ * decides; two spellings are two lists, and then nobody can tell which one serves.
+ */
+export function chooseCrtList(lists: readonly string[], file: string): string {
+  const candidates = lists.filter((list) => basename(list) === basename(file));
+  if (candidates.length === 1) return candidates[0];
+  if (candidates.length === 0) {
+    throw new AgentError(
+      "HAPROXY_REJECTED",
+      `HAProxy uses no crt-list ${basename(file)}; it has ${lists.join(", ") || "none"}.`,
+      {
+        hint: `Let a bind line of haproxy.cfg say: ssl crt-list ${file}.`,
+        details: { crt_lists: lists },
+      },
+    );
+  }
+  throw new AgentError(
+    "CONFLICT",
+    `HAProxy has ${candidates.length} crt-lists by this name: ${candidates.join(", ")}.`,
+    {
+      hint: "Spell the path alike everywhere in haproxy.cfg.",
+      details: { crt_lists: candidates },
+    },
+  );
+}
+
+/**
+ * Looks at those certificates in HAProxy, in two exchanges however many they are. Throws HAPROXY_REJECTED or CONFLICT
+ * where the crt-list isn't one of HAProxy's.
+ *
+ * @param crtList the crt-list's path on this machine
+ */
+export async function lookAtCertificates(
+  conversation: Conversation,
+  certificates: readonly DesiredCertificate[],
+  crtList: string,
+): Promise<RunningCertificates> {
+  const first = [showCrtLists(), showCertificates()];
+  const [lists, all] = texts(first, await conversation.exchange(first));
+  const list = chooseCrtList(parseCrtLists(lists), crtList);
+  const { names, transaction } = parseCertificateNames(all);
+  const named = certificates.map((certificate) => ({
+    certificate,
+    name: nameOf(certificate, { list, crtList, names }),
+  }));
+  const present = named.map(({ name }) => name).filter((name) => names.has(name));
+  const ours = named.some(({ name }) => name === transaction) ? transaction : undefined;
+
+  const second: Command[] = [
+    showCrtList(list),
+    ...present.map(showCertificate),
+    ...(ours === undefined ? [] : [showPendingCertificate(ours)]),
+  ];
+  const [lines, ...shown] = await conversation.exchange(second);
+  const loaded = new Map<string, RunningCertificate>();
+  present.forEach((name, i) => {
+    // Deleted in between: absent, then.
+    const reply = shown[i];
+    if (reply.ok) loaded.set(name, parseCertificate(reply.text));
+  });
+  const pending = shown[present.length];
+  return {
+    list,
+    entries: parseCrtList(texts(second, [lines])[0]),
+    loaded,
+    named,
+    ...(transaction !== undefined && {
+      transaction: {
+        name: transaction,
+        ...(pending?.ok && { pending: parseCertificate(pending.text) }),
+      },
+    }),
+  };
+}
+
+interface Spelling {
+  readonly list: string;
+  readonly crtList: string;
+  readonly names: ReadonlySet<string>;
+}
+
+/** A line's path is HAProxy's own spelling; what no line names lies as far from the crt-list as it does on the host. */
+function nameOf(
+  { file, path }: DesiredCertificate,
+  { list, crtList, names }: Spelling,
+): string {
+  if (path === undefined) return join(dirname(list), relative(dirname(crtList), file));
+  if (path.startsWith("/") || names.has(path)) return path;
+  // HAProxy puts crt-base before relative ones.
+  const based = [...names].filter((name) => name.endsWith(`/${path}`));
+  return based.length === 1 ? based[0] : path;
+}
+
+/** What HAProxy lacks of one certificate. */
+export interface CertificateDifference extends NamedCertificate {
+  /** HAProxy has nothing of this name. */
+  readonly absent: boolean;
+  /** It is absent, or another one. */
+  readonly outdated: boolean;
+  /** The crt-list's lines that HAProxy lacks. */
+  readonly lines: readonly CrtListEntry[];
+}
+
+export function certificateDifferences(running: RunningCertificates): CertificateDifference[] {
+  const entries = Map.groupBy(running.entries, ({ path }) => path);
+  return running.named.flatMap(({ certificate, name }) => {
+    const loaded = running.loaded.get(name);
+    const outdated = loaded === undefined || !isServed(certificate, loaded);
+    const lines = missingLines(certificate, name, entries.get(name) ?? []);
+    return outdated || lines.length > 0
+      ? [{ certificate, name, absent: loaded === undefined, outdated, lines }]
+      : [];
+  });
+}
+
+/** Where the PEM has no chain, HAProxy may have found one (issuers-chain-path): that is as it should be. */
+export function isServed(
+  { fingerprint, chain }: Pick<DesiredCertificate, "fingerprint" | "chain">,
+  running: RunningCertificate,
+): boolean {
+  return running.fingerprint === fingerprint && (chain === 0 || running.chain === chain);
+}
+
+/**
+ * A line counts as there when one of HAProxy's is for the same names. HAProxy writes options in an order of its own, so
+ * those are not compared.
+ */
+function missingLines(
+  { lines, path }: DesiredCertificate,
+  name: string,
+  entries: readonly RunningCrtListEntry[],
+): CrtListEntry[] {
+  if (path === undefined) {
+    return entries.length > 0 ? [] : [{ path: name, options: [], filters: [] }];
+  }
+  const key = (filters: readonly string[]) => [...filters].sort().join(" ");
+  const there = new Set(entries.map(({ filters }) => key(filters)));
+  const missing = new Map(lines.map((line) => [key(line.filters), line]));
+  return Array.from(missing.values().filter(({ filters }) => !there.has(key(filters))))
+    .map(({ options, filters }) => ({ path: name, options, filters }));
+}

@@ -1,0 +1,165 @@
+/**
+ * The certificates that HAProxy shall serve, as disk holds them: those of the crt-list, and those of certificates.json
+ * whose PEM is there. People and other programs write these files too, so every use begins with a look at them.
+ */
+import { basename, join } from "node:path";
+import { type Pem, readPem } from "../certificates/pem.ts";
+import type { Files } from "../config.ts";
+import { AgentError } from "../errors.ts";
+import type { CrtListEntry } from "../runtime/commands.ts";
+import type { RootFiles, Signature } from "../sandbox/files.ts";
+import { parseCertificatesFile } from "./certificates_file.ts";
+import { type CrtListLine, parseCrtListFile } from "./crt_list_file.ts";
+
+/** What tells whether HAProxy serves this certificate. The PEM itself is read when it is sent, and never kept. */
+export interface DesiredCertificate extends Pick<Pem, "fingerprint" | "chain"> {
+  /** The PEM file's name, `example.com.pem`: what people call the certificate. */
+  readonly subject: string;
+  /** The PEM's path on this machine. */
+  readonly file: string;
+  /** Bytes of the PEM as it is sent. */
+  readonly size: number;
+  /** As the crt-list spells it; undefined: no line names it. */
+  readonly path?: string;
+  /** What the lines say, several where one certificate has several; none where no line names it. */
+  readonly lines: readonly Pick<CrtListEntry, "options" | "filters">[];
+}
+
+export interface DesiredCertificates {
+  readonly certificates: readonly DesiredCertificate[];
+  /** Files that can't be used, each by its name: STATE_CORRUPT, STATE_IO, CERTIFICATE. What they are about is left alone. */
+  readonly problems: readonly AgentError[];
+}
+
+export interface CertificateFiles {
+  /** Never throws for what a file holds or lacks. A PEM is read again only once it was written again. */
+  read(): Promise<DesiredCertificates>;
+  /** Key, certificate and chain. Throws CERTIFICATE or STATE_IO. */
+  pem(file: string): Promise<Pem>;
+}
+
+/** Bytes of a file: enough for thousands of lines, or for a PEM with text between its blocks. */
+const MAX_LIST = 16 * 1024 * 1024;
+const MAX_PEM = 1024 * 1024;
+const READ_AT_ONCE = 32;
+
+/** What of a PEM is kept. */
+interface Known extends Pick<DesiredCertificate, "fingerprint" | "chain" | "size"> {
+  readonly signature: Signature;
+}
+
+export function certificateFiles(
+  files: RootFiles,
+  paths: Pick<Files, "certsFolder" | "certificates" | "crtList">,
+): CertificateFiles {
+  let seen: ReadonlyMap<string, Known> = new Map();
+
+  async function pem(file: string): Promise<Pem> {
+    const text = await files.read(file, MAX_PEM);
+    if (text !== undefined) return await readPem(text, file);
+    throw new AgentError("CERTIFICATE", `${file} is missing.`, {
+      hint: "Put the PEM there. While the crt-list names it, HAProxy does not start without it.",
+      details: { file },
+    });
+  }
+
+  /** The signature is taken first: what is written in the meantime is read the next time. */
+  async function look(file: string): Promise<Known> {
+    const signature = files.signature(file);
+    const before = seen.get(file);
+    if (before?.signature === signature) return before;
+    const { text, fingerprint, chain } = await pem(file);
+    return { signature, fingerprint, chain, size: text.length };
+  }
+
+  /** In the order of `wanted`, without those that can't be used. */
+  async function lookAtAll(
+    wanted: readonly string[],
+    problems: AgentError[],
+  ): Promise<ReadonlyMap<string, Known>> {
+    const found = new Map<string, Known>();
+    for (let at = 0; at < wanted.length; at += READ_AT_ONCE) {
+      const some = wanted.slice(at, at + READ_AT_ONCE);
+      const looks = await Promise.allSettled(some.map(look));
+      looks.forEach((outcome, i) => {
+        if (outcome.status === "fulfilled") found.set(some[i], outcome.value);
+        else problems.push(AgentError.from(outcome.reason));
+      });
+    }
+    return seen = found;
+  }
+
+  /** What a file says, or nothing and a problem. */
+  async function parsed<T>(
+    file: string,
+    parse: (text: string, path: string) => T,
+    problems: AgentError[],
+  ): Promise<T | undefined> {
+    try {
+      // Nor need there be a folder.
+      if (files.signature(file) === "missing") return undefined;
+      const text = await files.read(file, MAX_LIST);
+      return text === undefined ? undefined : parse(text, file);
+    } catch (cause) {
+      problems.push(AgentError.from(cause));
+    }
+  }
+
+  return {
+    pem,
+    async read() {
+      const problems: AgentError[] = [];
+      const lines = await parsed(paths.crtList, parseCrtListFile, problems) ?? [];
+      // Without its lines nobody knows how a certificate is to be served.
+      if (problems.length > 0) return { certificates: [], problems };
+      const json = await parsed(paths.certificates, parseCertificatesFile, problems);
+      const hostFile = (path: string) => join(paths.certsFolder, basename(path));
+      const named = Map.groupBy(lines, ({ path }) => hostFile(path));
+      const unnamed = (json?.domains ?? []).map((domain) => hostFile(`${domain}.pem`))
+        .filter((file) => !named.has(file) && exists(file));
+      for (const [file, lines] of named) {
+        if (new Set(lines.map(({ path }) => path)).size === 1) continue;
+        problems.push(ambiguous(file, lines, paths));
+        named.delete(file);
+      }
+      const known = await lookAtAll([...named.keys(), ...unnamed], problems);
+      const certificates = Array.from(known, ([file, pem]): DesiredCertificate => {
+        const { fingerprint, chain, size } = pem;
+        const lines = named.get(file) ?? [];
+        const path = lines[0]?.path;
+        return {
+          subject: basename(file),
+          file,
+          fingerprint,
+          chain,
+          size,
+          lines,
+          ...(path && { path }),
+        };
+      });
+      return { certificates, problems };
+    },
+  };
+
+  /** A folder that can't be looked into is reported with the file that is read from it. */
+  function exists(file: string): boolean {
+    try {
+      return files.signature(file) !== "missing";
+    } catch {
+      return true;
+    }
+  }
+}
+
+function ambiguous(
+  file: string,
+  lines: readonly CrtListLine[],
+  { crtList, certsFolder }: Pick<Files, "crtList" | "certsFolder">,
+): AgentError {
+  const numbers = lines.map(({ line }) => line).join(", ");
+  return new AgentError(
+    "CERTIFICATE",
+    `${crtList}, lines ${numbers}: these are different files, and each would be ${file}.`,
+    { hint: `Give every certificate a file name of its own in ${certsFolder}.`, details: { file } },
+  );
+}
