@@ -6,15 +6,15 @@ import { rejected, texts } from "../runtime/replies.ts";
 import type { PoolShape } from "../names/server.ts";
 import type { Desired } from "../state/model.ts";
 import { diff, type Difference, nextRound } from "./diff.ts";
+import type { Subject } from "./subject.ts";
 import { reading, type Scope, type ScopeView } from "./running.ts";
 
 /** Several entries of one key may need a round each on 3.4. */
 const MAX_ROUNDS = 10;
 
 export interface Convergence {
-  /** How many differences were sent, by kind. */
-  readonly servers: number;
-  readonly domains: number;
+  /** What differed and was sent. */
+  readonly changed: readonly Subject[];
   /** What HAProxy refused or lacks; empty where a refusal throws. */
   readonly problems: readonly AgentError[];
 }
@@ -35,7 +35,7 @@ export async function converge(
 ): Promise<Convergence> {
   const problems: AgentError[] = [];
   const given = new Set<string>();
-  const sent = { servers: 0, domains: 0 };
+  let changed: readonly Subject[] = [];
   const problem = (error: AgentError, about: string) => {
     if (!keepGoing) throw error;
     if (!given.has(about)) problems.push(error);
@@ -48,8 +48,8 @@ export async function converge(
     const { list, missing } = diff(desired, running, scope, view.map);
     for (const name of missing) problem(lacks(name), name);
     const open = list.filter(({ subject }) => !given.has(subject));
-    if (open.length === 0) return { ...sent, problems };
-    if (round === 0) count(open, sent);
+    if (open.length === 0) return { changed, problems };
+    if (round === 0) changed = open.map(({ subject, kind }) => ({ kind, name: subject }));
     const commands = nextRound(open);
     const replies = await conversation.exchange(commands);
     commands.forEach((command, i) => {
@@ -66,10 +66,6 @@ export async function converge(
       hint: "Does something else write to its Runtime API? Look for a second HAProxy on this port.",
     },
   );
-}
-
-function count(list: readonly Difference[], sent: { servers: number; domains: number }): void {
-  for (const { kind } of list) kind === "map" ? sent.domains++ : sent.servers++;
 }
 
 function subjectOf(list: readonly Difference[], command: Command): string {

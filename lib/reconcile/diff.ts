@@ -9,15 +9,16 @@ import {
   setServerWeight,
 } from "../runtime/commands.ts";
 import type { Command } from "../runtime/encode.ts";
-import type { RunningServer } from "../runtime/parse.ts";
+import { isPlaceholder, PLACEHOLDER, type RunningServer } from "../runtime/parse.ts";
 import type { Desired, Server } from "../state/model.ts";
 import { serverName } from "../names/server.ts";
 import type { Running, Scope } from "./running.ts";
+import type { Kind } from "./subject.ts";
 
 export interface Difference {
   /** What it is about: `example.com`, `pool_5_1`. */
   readonly subject: string;
-  readonly kind: "map" | "server";
+  readonly kind: Exclude<Kind, "certificate">;
   /** What can be sent at once. */
   readonly now: readonly Command[];
   /** What brings requests to a server: only once every address has taken effect. */
@@ -32,9 +33,6 @@ export interface Differences {
   readonly missing: readonly string[];
 }
 
-/** What `server-template … slot.invalid:1 disabled` with `init-addr last,127.0.0.1` leaves in an empty slot. */
-const PLACEHOLDER = { ip: "127.0.0.1", port: 1, weight: 1 } as const;
-
 export function diff(desired: Desired, running: Running, scope: Scope, map: string): Differences {
   const list: Difference[] = [];
   const missing: string[] = [];
@@ -45,7 +43,7 @@ export function diff(desired: Desired, running: Running, scope: Scope, map: stri
     const commands = keyCommands(map, key, wanted, running.map.get(key) ?? []);
     if (commands.length === 0) continue;
     const [now, then] = wanted === undefined ? [commands, []] : [[], commands];
-    list.push({ subject: key, kind: "map", now, then, moves: false });
+    list.push({ subject: key, kind: "domain", now, then, moves: false });
   }
 
   const pools = scope === "all"
@@ -66,7 +64,7 @@ export function diff(desired: Desired, running: Running, scope: Scope, map: stri
 /** All commands in the order in which they are carried out: no domain leads to a server that isn't in place yet. */
 export function inOrder(list: readonly Difference[]): Command[] {
   // Keys come last, and go first: the list has the keys before the servers.
-  const then = [...list].sort((a, b) => Number(a.kind === "map") - Number(b.kind === "map"));
+  const then = [...list].sort((a, b) => Number(a.kind === "domain") - Number(b.kind === "domain"));
   return [...list.flatMap(({ now }) => now), ...then.flatMap(({ then }) => then)];
 }
 
@@ -113,10 +111,4 @@ function slotCommands(
   if (running.weight !== wanted.weight) now.push(setServerWeight(backend, server, wanted.weight));
   const then = !stays && wanted.state === "ready" ? [state] : [];
   return now.length + then.length > 0 ? { now, then, moves } : undefined;
-}
-
-/** 0.0.0.0 is the placeholder of the original's configurations. */
-function isPlaceholder({ ip, port, weight }: RunningServer): boolean {
-  const empty = ip === "0.0.0.0" || (ip === PLACEHOLDER.ip && port === PLACEHOLDER.port);
-  return empty && weight === PLACEHOLDER.weight;
 }

@@ -1,15 +1,15 @@
-/** Healing: when another HAProxy process answers it gets what disk says, and what was left half-way is finished. */
+/** Healing: a HAProxy process not seen before gets what disk says, and what was left half-way is finished. */
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
-import { showInfo } from "../runtime/commands.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
-import { parseInfo } from "../runtime/parse.ts";
-import { texts } from "../runtime/replies.ts";
+import type { HaproxyProcess } from "../runtime/process.ts";
 import type { Convergence } from "./converge.ts";
+import { describeSeveral, readProcess, readProcesses } from "./processes.ts";
+import { countKinds, countsInWords } from "./subject.ts";
 
 const LOOK_EVERY_MS = 1_000;
 const RETRY_EVERY_MS = 500;
-/** A HAProxy that stays down is logged at once, then after this long, then after twice as long each time. */
+/** A fault that stays is logged at once, then after this long, then after twice as long each time. */
 const FIRST_REMINDER_MS = 10_000;
 
 export interface Healing {
@@ -18,44 +18,62 @@ export interface Healing {
 
 export interface HealingParts {
   readonly runtime: RuntimeClient;
-  reconcile(): Promise<Convergence>;
+  /** Answers with the process that it has brought in line. */
+  reconcile(): Promise<Convergence & { readonly process: HaproxyProcess }>;
   /** Finishes what a process left half-way, if there is any. */
   finish(): Promise<void>;
 }
 
 /** Looks for the first time before it returns: where HAProxy answers, it is in line then. */
 export async function startHealing({ runtime, reconcile, finish }: HealingParts): Promise<Healing> {
-  let pid: string | undefined;
+  /** Keys of the processes in line. More than one at once only where two HAProxys share the port. */
+  const inLine = new Set<string>();
+  let last: string | undefined;
   let closed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let downSince: number | undefined;
-  let remindAfter = FIRST_REMINDER_MS;
+  let down = false;
+  const downtime = reminder();
+  const sharing = reminder();
 
   async function look(): Promise<void> {
-    const info = showInfo();
-    const answers = await runtime.converse((conversation) => conversation.exchange([info]));
-    const { Pid: current, Version: version } = parseInfo(texts([info], answers)[0]);
-    if (downSince !== undefined) log.info(`HAProxy answers again, process ${current}`);
-    downSince = undefined;
-    remindAfter = FIRST_REMINDER_MS;
-    if (current === pid) return await finish();
-    const { servers, domains, problems } = await reconcile();
-    log.info(
-      `HAProxy ${version}, process ${current}: ${servers} servers and ${domains} domains brought in line with disk`,
-    );
+    const { key, pid, stopping } = await readProcess(runtime);
+    if (down) log.info(`HAProxy answers again, process ${pid}`);
+    down = false;
+    downtime.over();
+    // A reload's old worker: the next look meets the new one.
+    if (stopping) return;
+    if (last !== undefined && last !== key) await lookForOthers();
+    last = key;
+    await (inLine.has(key) ? finish() : heal());
+  }
+
+  async function heal(): Promise<void> {
+    const { process, changed, problems } = await reconcile();
+    const restored = changed.length === 0
+      ? "it holds what disk says"
+      : `${countsInWords(countKinds(changed))} brought in line with disk`;
+    log.info(`HAProxy ${process.version}, process ${process.pid}: ${restored}`);
     for (const problem of problems) log.error(`${problem.message} ${problem.hint ?? ""}`);
-    pid = current;
+    inLine.add(process.key);
+  }
+
+  /** Another process answers than before: it has taken the place of that one, or shares it. */
+  async function lookForOthers(): Promise<void> {
+    const processes = await readProcesses(runtime);
+    if (processes.length > 1) {
+      sharing.say((since) => log.error(`${since}${describeSeveral(processes, runtime.address)}`));
+      return;
+    }
+    sharing.over();
+    // Who was replaced does not come back; a new process may bear its number.
+    inLine.clear();
   }
 
   function failed(cause: unknown): void {
-    pid = undefined;
+    inLine.clear();
+    down = true;
     const { message } = AgentError.from(cause);
-    const now = performance.now();
-    if (downSince === undefined) log.warning(message);
-    downSince ??= now;
-    if (now - downSince < remindAfter) return;
-    log.warning(`For ${Math.round((now - downSince) / 1000)} s now: ${message}`);
-    remindAfter *= 2;
+    downtime.say((since) => log.warning(`${since}${message}`));
   }
 
   async function round(): Promise<void> {
@@ -68,6 +86,32 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
     close() {
       closed = true;
       clearTimeout(timer);
+    },
+  };
+}
+
+/** Says something that stays so at once, and then less and less often. */
+function reminder() {
+  let since: number | undefined;
+  let next = 0;
+  let gap = FIRST_REMINDER_MS;
+  return {
+    /** @param write gets `For 20 s now: `, or nothing the first time */
+    say(write: (since: string) => void): void {
+      const now = performance.now();
+      if (since === undefined) {
+        since = now;
+        next = now + gap;
+        return write("");
+      }
+      if (now < next) return;
+      gap *= 2;
+      next = since + gap;
+      write(`For ${Math.round((now - since) / 1000)} s now: `);
+    },
+    over(): void {
+      since = undefined;
+      gap = FIRST_REMINDER_MS;
     },
   };
 }

@@ -55,6 +55,10 @@ export interface Store {
   mark(mark: Mark, seqs: readonly number[]): Promise<void>;
   /** True when a checkpoint has something to do: files to write, or a journal to empty. */
   readonly dirty: boolean;
+  /** True when servers.state, which only we write, is not what memory says. */
+  isServerStateStale(): Promise<boolean>;
+  /** The next checkpoint writes servers.json and servers.state anew. Under the lock. */
+  touch(): void;
   /** Under the lock, after `refresh`. */
   prepareCheckpoint(): Promise<PreparedCheckpoint>;
   close(): void;
@@ -223,6 +227,12 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
       see("journal");
       // Not seen: the next refresh finds it, here as in any other process.
       if (mark === "doubtful") delete seen.journal;
+    },
+    async isServerStateStale() {
+      return renderServerStateFile(state.pools()) !== await files.read(paths.serverState);
+    },
+    touch() {
+      dirty.servers = true;
     },
     async prepareCheckpoint() {
       const pools = [...state.pools()];

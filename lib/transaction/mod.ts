@@ -14,15 +14,17 @@ import { parseStat } from "../runtime/parse.ts";
 import type { Lock } from "../state/lock.ts";
 import { type Change, changesNothing, type Desired } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
+import type { CertificateKeeper } from "./certificates.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { preview } from "./preview.ts";
 import { type ChangeRequest, type Outcome, type Plan, scopeOf } from "./request.ts";
 import { finisher } from "./unfinished.ts";
+import { type Whole, whole } from "./whole.ts";
 
 /** More callers than this wait for the next batch, so that one batch stays within the tools' deadlines. */
 const MAX_BATCH = 64;
 
-export interface Transactions {
+export interface Transactions extends Whole {
   /** Reads the files for the first time, under the lock. Throws STATE_CORRUPT, STATE_IO or TIMEOUT. */
   open(): Promise<void>;
   change<Result>(request: ChangeRequest<Result>): Promise<Outcome<Result>>;
@@ -30,8 +32,6 @@ export interface Transactions {
   read<Result>(use: (desired: Desired) => Result): Promise<Result>;
   /** Finishes what somebody left half-way, if there is any. */
   finish(): Promise<void>;
-  /** Brings all of HAProxy to what disk says. */
-  reconcile(): Promise<Convergence>;
   close(): Promise<void>;
 }
 
@@ -40,6 +40,7 @@ export interface TransactionParts {
   readonly store: Store;
   readonly lock: Lock;
   readonly runtime: RuntimeClient;
+  readonly certificates: CertificateKeeper;
 }
 
 interface Job {
@@ -58,7 +59,7 @@ interface Planned extends Job {
 const ONE_CALLS_FAULT = new Set(["REFUSED", "HAPROXY_REJECTED", "VALIDATION", "INTERNAL"]);
 
 export function transactions(parts: TransactionParts): Transactions {
-  const { settings, store, lock, runtime } = parts;
+  const { settings, store, lock, runtime, certificates } = parts;
   const { files: paths, haproxy: shape } = settings;
   const readScope = scopeReader({ mapFile: paths.map, mapName: shape.mapName, shape });
   const queue: Job[] = [];
@@ -192,6 +193,21 @@ export function transactions(parts: TransactionParts): Transactions {
   }
 
   return {
+    ...whole({
+      store,
+      runtime,
+      shape,
+      certificates,
+      unfinished,
+      saving,
+      readScope,
+      locked,
+      exclusive,
+      carryOut: (request) =>
+        new Promise((resolve, reject) => {
+          void attempt([{ request, resolve, reject } as unknown as Job]);
+        }),
+    }),
     open: () => locked(() => store.tidy()),
     change: (request) =>
       new Promise((resolve, reject) => {
@@ -213,19 +229,6 @@ export function transactions(parts: TransactionParts): Transactions {
         });
       }
     },
-    reconcile: () =>
-      locked(async () => {
-        const convergence = await runtime.converse(async (conversation) => {
-          const view = await readScope(conversation, "all");
-          return await converge(conversation, store.desired, "all", view, {
-            shape,
-            keepGoing: true,
-          });
-        }, { deadlineMs: 60_000 });
-        await unfinished.settled();
-        await saving.catchUp();
-        return convergence;
-      }),
     async close() {
       await saving.close();
       store.close();

@@ -1,0 +1,63 @@
+/** The HAProxy processes behind one address: one, unless a reload is under way or a second HAProxy shares the port. */
+import { AgentError } from "../errors.ts";
+import type { RuntimeAddress, RuntimeClient } from "../runtime/connection.ts";
+import { type HaproxyProcess, processOf, readInfo } from "../runtime/process.ts";
+import { pause } from "../pause.ts";
+
+/** Connections are dealt out evenly, so a second process stays unseen once in 2^11 times. */
+const SAMPLES = 12;
+/** A reload's old worker accepts for some milliseconds more, and does not call itself stopping yet. */
+const SETTLE_MS = 400;
+const POLL_MS = 20;
+
+export const readProcess = (runtime: RuntimeClient): Promise<HaproxyProcess> =>
+  runtime.converse(async (conversation) => processOf(await readInfo(conversation)));
+
+/**
+ * All that serve: more than one where two HAProxys share the port, which the kernel does not refuse (SO_REUSEPORT) and
+ * then deals connections to both. Throws HAPROXY_UNREACHABLE.
+ */
+export async function readProcesses(runtime: RuntimeClient): Promise<readonly HaproxyProcess[]> {
+  const first = await sample(runtime);
+  if (first.size < 2) return [...first.values()];
+  await pause(SETTLE_MS);
+  return [...(await sample(runtime)).values()];
+}
+
+async function sample(runtime: RuntimeClient): Promise<Map<string, HaproxyProcess>> {
+  const found = new Map<string, HaproxyProcess>();
+  for (let i = 0; i < SAMPLES; i++) {
+    const each = await readProcess(runtime);
+    if (!each.stopping) found.set(each.key, each);
+  }
+  return found;
+}
+
+/** A sentence that names them, for logs and for haproxy_health. */
+export function describeSeveral(
+  processes: readonly HaproxyProcess[],
+  { host, port }: RuntimeAddress,
+): string {
+  const names = processes.toSorted((a, b) => a.startedAt - b.startedAt)
+    .map(({ pid, version, uptime }) => `process ${pid} (${version}, up ${uptime} s)`);
+  return `${names.length} HAProxys share ${host}:${port}: ${names.join(" and ")}. ` +
+    "Each gets a part of the connections, so changes reach only one of them. Stop the one that should not be there; " +
+    "noreuseport in haproxy.cfg's global section keeps a second one from starting.";
+}
+
+/** Resolves once another process than `before` serves; undefined where none does in time. */
+export async function anotherProcess(
+  runtime: RuntimeClient,
+  before: HaproxyProcess | undefined,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<HaproxyProcess | undefined> {
+  const end = performance.now() + waitMs;
+  for (; performance.now() < end; await pause(POLL_MS, signal)) {
+    const now = await readProcess(runtime).catch((cause) => {
+      // Between the old worker and the new one nobody may listen for a moment.
+      if (AgentError.from(cause).code !== "HAPROXY_UNREACHABLE") throw cause;
+    });
+    if (now && !now.stopping && now.key !== before?.key) return now;
+  }
+}

@@ -1,0 +1,52 @@
+/** The certificates' part of what is about all of HAProxy: read from disk anew each time, compared and sent. */
+import type { Files } from "../config.ts";
+import type { Convergence } from "../reconcile/converge.ts";
+import { certificateDrift, convergeCertificates } from "../reconcile/certificates.ts";
+import type { Subject } from "../reconcile/subject.ts";
+import type { Conversation } from "../runtime/connection.ts";
+import type { CertificateFiles } from "../state/certificates.ts";
+import type { Drift } from "./whole.ts";
+
+export interface CertificateKeeper {
+  /** How many there are on disk, as read last. */
+  readonly count: number;
+  drift(conversation: Conversation): Promise<Drift>;
+  /** Goes on after a refusal. */
+  converge(conversation: Conversation): Promise<Convergence>;
+}
+
+export function certificateKeeper(
+  source: CertificateFiles,
+  { crtList }: Pick<Files, "crtList">,
+): CertificateKeeper {
+  let count = 0;
+
+  async function read() {
+    const desired = await source.read();
+    count = desired.certificates.length;
+    return desired;
+  }
+
+  const certificate = (name: string): Subject => ({ kind: "certificate", name });
+
+  return {
+    get count() {
+      return count;
+    },
+    async drift(conversation) {
+      const { differences, ...rest } = await certificateDrift(conversation, await read(), {
+        crtList,
+      });
+      return { differences: differences.map(({ subject }) => certificate(subject)), ...rest };
+    },
+    async converge(conversation) {
+      const { changed, problems } = await convergeCertificates(
+        conversation,
+        await read(),
+        source,
+        { crtList },
+      );
+      return { changed: changed.map(certificate), problems };
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { startHealing } from "../../lib/reconcile/healing.ts";
+import { readProcess } from "../../lib/reconcile/processes.ts";
+import { runtimeClient } from "../../lib/runtime/connection.ts";
+import { eventually } from "../support/eventually.ts";
+import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
+import { captureLog } from "../support/log.ts";
+import { startRival, withoutNoreuseport } from "../support/rival.ts";
+
+/** Healing that only notes which processes it would bring in line. */
+async function watch(haproxy: Haproxy) {
+  const { address: host, port } = haproxy.options.api;
+  const runtime = runtimeClient({ host, port });
+  const healed: number[] = [];
+  const healing = await startHealing({
+    runtime,
+    async reconcile() {
+      const process = await readProcess(runtime);
+      healed.push(process.pid);
+      return { process, changed: [], problems: [] };
+    },
+    finish: () => Promise.resolve(),
+  });
+  return { healed, [Symbol.dispose]: () => healing.close() };
+}
+
+Deno.test("each HAProxy process is brought in line once", async () => {
+  await using haproxy = await startHaproxy({ pools: 1, slots: 1 });
+  using log = captureLog();
+  using watched = await watch(haproxy);
+  const first = await haproxy.workerPid();
+  assert.deepEqual(watched.healed, [first]);
+  await haproxy.reload();
+  const second = await haproxy.workerPid();
+  await eventually(() => watched.healed.length === 2);
+  await haproxy.kill9();
+  await eventually(() => log.lines.some((line) => /can't be reached/.test(line)));
+  await haproxy.start();
+  const third = await haproxy.workerPid();
+  await eventually(() => watched.healed.length === 3);
+  assert.deepEqual(watched.healed, [first, second, third]);
+  assert.equal(log.lines.filter((line) => /share/.test(line)).length, 0);
+});
+
+Deno.test("two HAProxys on one port are named in the log, once, and each is brought in line once", async () => {
+  await using haproxy = await startHaproxy({ pools: 1, slots: 1, edit: withoutNoreuseport });
+  using log = captureLog();
+  using watched = await watch(haproxy);
+  const first = await haproxy.workerPid();
+  await using rival = await startRival(haproxy);
+  await eventually(() => watched.healed.length === 2, 20_000);
+  const sharing = () => log.lines.filter((line) => /2 HAProxys share 127/.test(line));
+  await eventually(() => sharing().length > 0, 20_000);
+  for (const pid of [first, rival.pid]) assert.ok(sharing()[0].includes(`process ${pid} (3.2`));
+  // They take turns at answering for some looks more.
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  assert.equal(sharing().length, 1);
+  assert.deepEqual(watched.healed.toSorted(), [first, rival.pid].toSorted());
+  await rival.stop();
+});
