@@ -6,11 +6,14 @@ import { log } from "../lib/log.ts";
 import type { PoolShape } from "../lib/names/server.ts";
 import { startHealing } from "../lib/reconcile/healing.ts";
 import { type RuntimeClient, runtimeClient } from "../lib/runtime/connection.ts";
-import { openRoot } from "../lib/sandbox/files.ts";
+import { openRoot, type RootFiles } from "../lib/sandbox/files.ts";
 import { appendAudit, type AuditRecord } from "../lib/state/audit.ts";
+import { certificateFiles } from "../lib/state/certificates.ts";
 import { fileLock } from "../lib/state/lock.ts";
 import { openStore } from "../lib/state/store.ts";
+import type { Handlers, Peer } from "../lib/rpc/mod.ts";
 import { type Transactions, transactions } from "../lib/transaction/mod.ts";
+import { certificateKeeper } from "../lib/transaction/certificates.ts";
 import type { HostActs } from "./host_acts.ts";
 
 export interface ToolsSettings {
@@ -26,12 +29,19 @@ export interface ToolsSettings {
   readonly readOnly: boolean;
 }
 
+/** Main, as far as the tools room may ask of it. */
+export type Host = Pick<Peer<HostActs & Handlers>, "call">;
+
 export interface ToolContext {
   readonly shape: PoolShape;
   readonly confirm: Settings["confirm"];
   readonly readOnly: boolean;
+  readonly pid: number;
+  readonly files: RootFiles;
+  readonly paths: Files;
   readonly runtime: RuntimeClient;
   readonly transactions: Transactions;
+  readonly host: Host;
   /** One line a call of a writing tool. A disk that can't take it is logged: the call's outcome stands. */
   audit(record: AuditRecord): Promise<void>;
   close(): Promise<void>;
@@ -41,7 +51,7 @@ export interface ToolContext {
 const LOCK_WAIT_MS = 5_000;
 
 /** Throws STATE_CORRUPT or STATE_IO where the files can't be read, TIMEOUT where the lock is not to be had. */
-export async function openContext(settings: ToolsSettings, _host: HostActs): Promise<ToolContext> {
+export async function openContext(settings: ToolsSettings, host: Host): Promise<ToolContext> {
   const { files: paths, haproxy } = settings;
   const files = await openRoot(paths.root);
   for (const path of [paths.lock, paths.journal]) await files.makeFolder(dirname(path));
@@ -53,7 +63,8 @@ export async function openContext(settings: ToolsSettings, _host: HostActs): Pro
   );
   const store = openStore(files, paths, haproxy);
   const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
-  const path = transactions({ settings, store, lock, runtime });
+  const certificates = certificateKeeper(certificateFiles(files, paths), paths);
+  const path = transactions({ settings, store, lock, runtime, certificates });
 
   await path.open().catch((cause) => {
     store.close();
@@ -66,8 +77,12 @@ export async function openContext(settings: ToolsSettings, _host: HostActs): Pro
     shape: haproxy,
     confirm: settings.confirm,
     readOnly: settings.readOnly,
+    pid: settings.pid,
+    files,
+    paths,
     runtime,
     transactions: path,
+    host,
     audit: (record) =>
       appendAudit(files, paths.audit, record).catch((cause) =>
         log.error(`The audit log lacks a call of ${record.tool}: ${AgentError.from(cause).message}`)

@@ -36,6 +36,13 @@ export const state = () =>
     "ready serves; drain finishes what it has and takes nothing new; maint is out of service.",
   );
 
+/** Of haproxy.cfg, where the tool takes all of them without it. HAProxy's grammar of names (configuration.txt 4). */
+export const anyBackend = () => {
+  const error = must("a backend's name, such as pool_5");
+  return text().regex(/^[A-Za-z0-9_.:-]{0,255}$/, { error }).default("")
+    .describe("Backend, such as pool_5 or one of your own; empty for all.");
+};
+
 export const dryRun = {
   dry_run: flag(false).describe("Check everything and answer what would change; change nothing."),
 };

@@ -1,15 +1,10 @@
 /** What a tool refuses unless it is forced: taking the last healthy server out of a pool that serves a domain. */
 import { AgentError } from "../lib/errors.ts";
 import { serverName } from "../lib/names/server.ts";
-import type { StatRow } from "../lib/runtime/parse.ts";
 import type { Desired } from "../lib/state/model.ts";
 import type { Guard } from "../lib/transaction/request.ts";
 import { usersOf } from "./places.ts";
-
-/** True where HAProxy gives the server new requests: up or unchecked, and of a weight. Its status may be `UP 1/2`. */
-export function takesRequests({ status = "", weight = "0" }: StatRow): boolean {
-  return /^(UP|no check)\b/.test(status) && Number(weight) > 0;
-}
+import { takesRequests } from "./server_rows.ts";
 
 /** The guard against taking `slot` out of service; undefined where no domain uses the pool. */
 export function lastHealthyGuard(desired: Desired, pool: string, slot: number): Guard | undefined {

@@ -1,5 +1,6 @@
 /** The table of tools, in the README's order. It is the source of the README's list and of every listing. */
 import { addServers } from "./add_servers.ts";
+import { checkConfig, reload } from "./configuration.ts";
 import { addDomain, listDomains, removeDomain } from "./domains.ts";
 import {
   addServer,
@@ -9,6 +10,11 @@ import {
   setServerState,
   setServerWeight,
 } from "./servers.ts";
+import { domainHealth, getServerHealth } from "./health.ts";
+import { backends, getConnections, listFrontends } from "./monitoring.ts";
+import { restoreState, saveState } from "./save_restore.ts";
+import { stats } from "./stats.ts";
+import { health } from "./system_health.ts";
 import type { Tool } from "./tool.ts";
 import { waitDrain } from "./wait_drain.ts";
 
@@ -26,4 +32,15 @@ export const tools: readonly Tool[] = [
   setServerWeight,
   setDomainState,
   waitDrain,
+  health,
+  domainHealth,
+  getServerHealth,
+  stats,
+  backends,
+  listFrontends,
+  getConnections,
+  reload,
+  checkConfig,
+  saveState,
+  restoreState,
 ];

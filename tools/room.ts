@@ -28,10 +28,10 @@ export function openToolsRoom(control: Port, table: readonly Tool[]) {
     async start({ settings, port }: StartToolsRoom): Promise<void> {
       openLog("tools", settings.logLevel);
       try {
-        context = await openContext(settings, acts);
+        context = await openContext(settings, host);
       } catch (cause) {
         if (AgentError.from(cause).details?.predecessor === true) {
-          await acts.predecessorHoldsLock({ room: settings.room });
+          await host.call("predecessorHoldsLock", { room: settings.room });
         }
         throw cause;
       }
@@ -67,9 +67,6 @@ export function openToolsRoom(control: Port, table: readonly Tool[]) {
     ]));
   }
 
-  const host = connect<Handlers>(control, room);
-  const acts: HostActs = {
-    predecessorHoldsLock: (args) => host.call("predecessorHoldsLock", args) as Promise<void>,
-  };
+  const host = connect<HostActs & Handlers>(control, room);
   return room;
 }

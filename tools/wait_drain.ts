@@ -3,6 +3,7 @@ import { z } from "zod";
 import { AgentError } from "../lib/errors.ts";
 import { parseDomain } from "../lib/names/domain.ts";
 import { type PoolShape, serverName } from "../lib/names/server.ts";
+import { pause } from "../lib/pause.ts";
 import { showServerStat } from "../lib/runtime/commands.ts";
 import { parseStat } from "../lib/runtime/parse.ts";
 import { texts } from "../lib/runtime/replies.ts";
@@ -81,18 +82,3 @@ function stillReady(what: string): AgentError {
 
 const listed = (remaining: readonly { server: string; connections: number }[]) =>
   remaining.map(({ server, connections }) => `${server} has ${connections}`).join(", ");
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    }, Math.max(1, ms));
-    signal.addEventListener("abort", onAbort);
-  });
-}

@@ -1,13 +1,19 @@
 /** The tools on a real HAProxy, called in this process: what the tools room does, without the room. */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { readSettings } from "../../lib/config.ts";
+import { type HostSettings, readSettings } from "../../lib/config.ts";
 import { AgentError, type AgentErrorData } from "../../lib/errors.ts";
-import type { Progress } from "../../lib/rpc/mod.ts";
+import type { Handlers, Progress } from "../../lib/rpc/mod.ts";
+import { programActs } from "../../lib/supervisor/host/mod.ts";
 import type { ToolResult } from "../../lib/tool_definition.ts";
-import { openContext, type ToolContext, type ToolsSettings } from "../../tools/context.ts";
+import {
+  type Host,
+  openContext,
+  type ToolContext,
+  type ToolsSettings,
+} from "../../tools/context.ts";
 import { tools } from "../../tools/mod.ts";
-import { type Haproxy, type HaproxyOptions, startHaproxy } from "./haproxy.ts";
+import { type Haproxy, haproxyBinary, type HaproxyOptions, startHaproxy } from "./haproxy.ts";
 import { type Answer, request } from "./request.ts";
 
 export interface ToolRigOptions extends HaproxyOptions {
@@ -18,6 +24,8 @@ export interface ToolRigOptions extends HaproxyOptions {
   readonly maxSlots?: number;
   /** @default {true} */
   readonly heal?: boolean;
+  /** What main's acts are told beside the master CLI and HAProxy's program, which are the rig's. */
+  readonly host?: Partial<HostSettings>;
 }
 
 export interface CallOptions {
@@ -44,12 +52,13 @@ export interface ToolRig extends AsyncDisposable {
 
 /** HAProxy with two pools of three slots, if not told otherwise, and the tools on its root. */
 export async function openTools(options: ToolRigOptions = {}): Promise<ToolRig> {
-  const { confirm = "ask", readOnly = false, heal = true, poolCount, maxSlots, ...wishes } =
+  const { confirm = "ask", readOnly = false, heal = true, poolCount, maxSlots, host, ...wishes } =
     options;
   const haproxy = await startHaproxy({ pools: 2, slots: 3, ...wishes });
   const settings = { ...toolsSettings(haproxy, { poolCount, maxSlots }), confirm, readOnly, heal };
   try {
-    return rig(haproxy, settings, await openContext(settings, {} as never));
+    const acts = hostOf(haproxy, host);
+    return rig(haproxy, settings, acts, await openContext(settings, acts));
   } catch (cause) {
     await haproxy[Symbol.asyncDispose]();
     throw cause;
@@ -80,11 +89,32 @@ export async function openMoreTools(
   changed: Partial<ToolsSettings> = {},
 ): Promise<ToolRig> {
   const settings = { ...toolsSettings(haproxy), ...changed };
-  const more = rig(haproxy, settings, await openContext(settings, {} as never));
+  const acts = hostOf(haproxy);
+  const more = rig(haproxy, settings, acts, await openContext(settings, acts));
   return { ...more, [Symbol.asyncDispose]: () => more.context.close() };
 }
 
-function rig(haproxy: Haproxy, settings: ToolsSettings, opened: ToolContext): ToolRig {
+/** Main's acts in this process, on the rig's HAProxy. */
+export function hostOf(haproxy: Haproxy, wishes: Partial<HostSettings> = {}): Host {
+  const { host } = readSettings({
+    HAPROXY_ROOT: haproxy.root,
+    HAPROXY_MASTER: haproxy.masterAddress,
+    HAPROXY_BINARY: haproxyBinary(haproxy.version),
+  });
+  const acts = programActs({ ...host, ...wishes }, {}) as Handlers;
+  return {
+    async call(name, args, { signal = new AbortController().signal } = {}) {
+      return await acts[name](args, { signal, progress: () => {} });
+    },
+  } as Host;
+}
+
+function rig(
+  haproxy: Haproxy,
+  settings: ToolsSettings,
+  host: Host,
+  opened: ToolContext,
+): ToolRig {
   let context = opened;
 
   async function call(name: string, args: unknown = {}, options: CallOptions = {}) {
@@ -105,7 +135,7 @@ function rig(haproxy: Haproxy, settings: ToolsSettings, opened: ToolContext): To
     call,
     async reopen() {
       await context.close();
-      context = await openContext(settings, {} as never);
+      context = await openContext(settings, host);
     },
     async refused(name, args, options) {
       try {

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { selfSignedPem } from "../../lib/init/self_signed.ts";
+import { startBackend } from "../support/backend.ts";
+import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
+import { freePort } from "../support/ports.ts";
+import { openTools, snapshot, type ToolRig } from "../support/tools.ts";
+
+/** Adds lines to haproxy.cfg; answers the number of the first one. */
+async function append({ haproxy: { configFile } }: ToolRig, lines: string): Promise<number> {
+  const before = await Deno.readTextFile(configFile);
+  await Deno.writeTextFile(configFile, before + lines);
+  return before.split("\n").length;
+}
+
+for (const version of HAPROXY_VERSIONS) {
+  Deno.test(`${version}: check_config names the file and the line of each error, and changes nothing`, async () => {
+    await using rig = await openTools({ version });
+    const file = rig.haproxy.configFile;
+    const good = await rig.call("check_config");
+    assert.equal(good.structured.valid, true);
+    assert.deepEqual(good.structured.errors, []);
+    assert.equal(good.structured.checked_by, "binary");
+    const pid = await rig.haproxy.workerPid();
+
+    const line = await append(rig, "backend bad\n    bogus\n    server s1 nowhere:port\n");
+    const { structured, text } = await rig.call("check_config");
+    assert.equal(structured.valid, false);
+    const [first, ...more] = structured.errors as { file: string; line: number; message: string }[];
+    assert.deepEqual([first.file, first.line], [file, line + 1]);
+    assert.match(first.message, /unknown keyword 'bogus' in 'backend' section/);
+    assert.ok(more.some((each) => each.line === line + 2));
+    assert.match(text, /^The configuration is broken: \d errors\.\nerror +\//);
+    assert.equal(await rig.haproxy.workerPid(), pid);
+  });
+
+  Deno.test(`${version}: check_config answers warnings of a valid file, but not the servers' states`, async () => {
+    await using rig = await openTools({ version });
+    await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: 9 });
+    assert.deepEqual((await rig.call("check_config")).structured.warnings, []);
+    const line = await append(
+      rig,
+      "frontend f\n    mode http\n    use_backend pool_1\n    http-request deny\n",
+    );
+    const { structured } = await rig.call("check_config");
+    assert.equal(structured.valid, true);
+    const [warning] = structured.warnings as { line: number; message: string }[];
+    assert.ok(warning.line >= line && warning.message.length > 10, JSON.stringify(warning));
+  });
+
+  Deno.test(`${version}: reload starts a new worker that holds every domain and server, and reads haproxy.cfg`, async () => {
+    await using one = startBackend("one");
+    await using two = startBackend("two");
+    await using rig = await openTools({ version });
+    await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: one.port });
+    await rig.call("add_server", { domain: "a.test", ip: "127.0.0.1", http_port: two.port });
+    await rig.call("set_server_state", { domain: "a.test", slot: 2, state: "drain" });
+    await rig.call("set_server_weight", { domain: "a.test", slot: 1, weight: 77 });
+    const before = await snapshot(rig.haproxy);
+    const pid = await rig.haproxy.workerPid();
+    await append(rig, "backend added\n    server s1 127.0.0.1:1\n");
+    const messages: string[] = [];
+    const { structured, text } = await rig.call("reload", {}, {
+      onProgress: ({ message }) => messages.push(message!),
+    });
+    const { reloaded, way, worker_pid, duration_ms, restored } = structured;
+    assert.deepEqual({ reloaded, way, restored }, {
+      reloaded: true,
+      way: "master",
+      restored: { servers: 0, domains: 0, certificates: 0 },
+    });
+    // 3.4 has something to say of an ordinary user's configuration when root starts it.
+    const warnings = structured.warnings as { message: string }[];
+    for (const { message } of warnings) assert.match(message, /^HAProxy was started as /);
+    assert.notEqual(worker_pid, pid);
+    assert.equal(worker_pid, await rig.haproxy.workerPid());
+    assert.ok(duration_ms as number > 0);
+    assert.match(text, /^HAProxy was reloaded by its master CLI in \d+ ms: process \d+ serves/);
+    assert.deepEqual(messages, ["checking haproxy.cfg", "reloading", "restored"]);
+    const { ["conf/haproxy.cfg"]: _, ...after } = await snapshot(rig.haproxy);
+    const { ["conf/haproxy.cfg"]: __, ...then } = before;
+    assert.deepEqual(after, then);
+    assert.equal((await rig.get("a.test")).body, "one\n");
+    const backends = (await rig.call("backends")).structured.backends as { name: string }[];
+    assert.ok(backends.some(({ name }) => name === "added"));
+  });
+
+  Deno.test(`${version}: a reload with a broken configuration names the line, and the old worker serves on`, async () => {
+    await using one = startBackend("one");
+    await using rig = await openTools({ version });
+    await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: one.port });
+    const pid = await rig.haproxy.workerPid();
+    const line = await append(rig, "    bogus keyword\n");
+    const before = await snapshot(rig.haproxy);
+    const error = await rig.refused("reload");
+    assert.equal(error.code, "CONFIG_INVALID");
+    assert.ok(error.message.includes(`${rig.haproxy.configFile}:${line}: unknown keyword 'bogus'`));
+    const [first] = error.details!.errors as { file: string; line: number }[];
+    assert.deepEqual([first.file, first.line], [rig.haproxy.configFile, line]);
+    assert.equal(await rig.haproxy.workerPid(), pid);
+    assert.deepEqual(await snapshot(rig.haproxy), before);
+    assert.equal((await rig.get("a.test")).body, "one\n");
+    await rig.call("add_domain", { domain: "b.test", share_with: "a.test" });
+    assert.equal((await rig.get("b.test")).body, "one\n");
+  });
+
+  // Without a line end 3.4's master does not survive a reload; an empty file leaves a worker that listens nowhere.
+  Deno.test(`${version}: configurations that would end HAProxy are refused before it hears of them`, async () => {
+    await using rig = await openTools({ version });
+    const { configFile } = rig.haproxy;
+    const good = await Deno.readTextFile(configFile);
+    const pid = await rig.haproxy.workerPid();
+    for (const bad of [`${good}backend cut "`, `${good}backend cut`, ""]) {
+      await Deno.writeTextFile(configFile, bad);
+      assert.equal((await rig.refused("reload")).code, "CONFIG_INVALID", bad.slice(-20));
+    }
+    await Deno.remove(configFile);
+    assert.equal((await rig.refused("reload")).code, "CONFIG_INVALID");
+    assert.equal(await rig.haproxy.workerPid(), pid);
+    await Deno.writeTextFile(configFile, good);
+    await rig.call("reload");
+  });
+
+  Deno.test(`${version}: what HAProxy does not read by itself is restored before the reload is answered`, async () => {
+    await using rig = await openTools({ version });
+    const { root, options: { map } } = rig.haproxy;
+    await Deno.writeTextFile(join(root, "certs/new.test.pem"), await selfSignedPem(), {
+      mode: 0o600,
+    });
+    await Deno.writeTextFile(join(root, "conf/certificates.json"), '{"domains": ["new.test"]}');
+    await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: 9 });
+    // A map and a state file that somebody replaced: HAProxy starts with these.
+    await Deno.writeTextFile(join(root, "conf/servers.state"), "1\n");
+    const { structured } = await rig.call("reload");
+    assert.deepEqual(structured.restored, { servers: 0, domains: 0, certificates: 1 });
+    assert.match(await rig.haproxy.runtime("show ssl cert"), /\/new\.test\.pem$/m);
+    assert.match(await rig.haproxy.runtime(`show map ${map}`), / a\.test pool_1$/m);
+    const { components } = (await rig.call("health")).structured as {
+      components: Record<string, { status: string }>;
+    };
+    assert.equal(components.sync.status, "ok");
+  });
+
+  Deno.test(`${version}: changes that come during reloads are neither lost nor half`, async () => {
+    await using one = startBackend("one");
+    await using rig = await openTools({ version, pools: 40 });
+    const adds = Array.from(
+      { length: 30 },
+      (_, i) =>
+        rig.call("add_domain", { domain: `d${i}.test`, ip: "127.0.0.1", http_port: one.port }),
+    );
+    const reloads = (async () => {
+      for (let i = 0; i < 3; i++) await rig.call("reload");
+    })();
+    await Promise.all([...adds, reloads]);
+    for (let i = 0; i < 30; i++) assert.equal((await rig.get(`d${i}.test`)).body, "one\n");
+    const { structured } = await rig.call("restore_state");
+    assert.equal(structured.changed_count, 0);
+  });
+}
+
+Deno.test("a dry run of reload checks, says how, and changes nothing", async () => {
+  await using rig = await openTools();
+  const pid = await rig.haproxy.workerPid();
+  const { structured, text } = await rig.call("reload", { dry_run: true });
+  assert.equal(structured.reloaded, false);
+  assert.equal(structured.way, "master");
+  assert.match(
+    text,
+    /^Dry run, nothing was changed\. The configuration is valid\. .*master CLI\.$/,
+  );
+  assert.equal(await rig.haproxy.workerPid(), pid);
+  await append(rig, "bogus\n");
+  assert.equal((await rig.refused("reload", { dry_run: true })).code, "CONFIG_INVALID");
+});
+
+Deno.test("where nobody can check haproxy.cfg, a reload wants to be confirmed, and HAProxy's answer is the check", async () => {
+  await using rig = await openTools({ host: { binary: "/nowhere/haproxy" } });
+  const check = await rig.refused("check_config");
+  assert.equal(check.code, "UNSUPPORTED");
+  assert.match(check.message, /HAPROXY_BINARY=\/nowhere\/haproxy/);
+  const error = await rig.refused("reload");
+  assert.equal(error.code, "CONFIRMATION_NEEDED");
+  assert.match(error.hint!, /HAPROXY_BINARY/);
+  const { structured } = await rig.call("reload", { confirm: true });
+  assert.equal(structured.reloaded, true);
+  const line = await append(rig, "    bogus\n");
+  const invalid = await rig.refused("reload", { confirm: true });
+  assert.equal(invalid.code, "CONFIG_INVALID");
+  assert.ok(invalid.message.includes(`:${line}: unknown keyword 'bogus'`), invalid.message);
+  assert.equal(structured.worker_pid, await rig.haproxy.workerPid());
+});
+
+Deno.test("a new worker that can't start is RELOAD_FAILED with HAProxy's words, and the old one serves on", async () => {
+  await using rig = await openTools();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: freePort() });
+  const pid = await rig.haproxy.workerPid();
+  await append(rig, `frontend f\n    mode http\n    bind 127.0.0.1:${taken.addr.port}\n`);
+  const error = await rig.refused("reload");
+  assert.equal(error.code, "RELOAD_FAILED");
+  assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${taken.addr.port}`));
+  assert.equal(await rig.haproxy.workerPid(), pid);
+});
+
+Deno.test("reload answers UNSUPPORTED where no way works, and says why each does not", async () => {
+  await using rig = await openTools({ host: { master: "127.0.0.1:1" } });
+  for (const args of [{}, { dry_run: true }]) {
+    const error = await rig.refused("reload", args);
+    assert.equal(error.code, "UNSUPPORTED");
+    for (const way of ["master", "podman", "systemd"]) assert.ok(error.message.includes(way));
+  }
+});
+
+Deno.test("check_config and reload refuse parameters that they do not have", async () => {
+  await using rig = await openTools();
+  assert.equal((await rig.refused("check_config", { file: "/etc/passwd" })).code, "VALIDATION");
+  assert.equal((await rig.refused("reload", { way: "master" })).code, "VALIDATION");
+  assert.equal((await rig.refused("reload", { confirm: "yes" })).code, "VALIDATION");
+});
+
+Deno.test("a read-only agent checks, but neither reloads nor restores", async () => {
+  await using rig = await openTools({ readOnly: true });
+  await rig.call("check_config");
+  for (const name of ["reload", "save_state", "restore_state"]) {
+    assert.equal((await rig.refused(name)).code, "REFUSED");
+  }
+});

@@ -1,0 +1,232 @@
+/** haproxy.cfg: is it valid, and HAProxy with it anew. The acts are main's: the tools room may run no program. */
+import { z } from "zod";
+import { AgentError } from "../lib/errors.ts";
+import { RELOAD_WAYS } from "../lib/config.ts";
+import { countKinds, countsInWords } from "../lib/reconcile/subject.ts";
+import type { Reloaded } from "../lib/transaction/whole.ts";
+import type { ToolContext } from "./context.ts";
+import { confirm, dryRun } from "./fields.ts";
+import type { ConfigCheck, ConfigMessage, ReloadOrder } from "./host_acts.ts";
+import { CHANGES, READS, tool } from "./tool.ts";
+
+/** Longer than the host's own limits, so that its words reach the caller. */
+const CHECK_MS = 45_000;
+const RELOAD_MS = 90_000;
+
+const configMessage = z.object({
+  file: z.string().nullable().describe("As HAProxy spells it; null where it names no place."),
+  line: z.int().nullable(),
+  message: z.string(),
+});
+
+const listed = (messages: readonly ConfigMessage[]) =>
+  messages.map(({ file = null, line = null, message }) => ({ file, line, message }));
+
+/** `conf/haproxy.cfg:441: unknown keyword 'bogus' in 'backend' section`. */
+function sentence({ file, line, message }: ConfigMessage): string {
+  if (file === undefined) return message;
+  return `${file}${line === undefined ? "" : `:${line}`}: ${message}`;
+}
+
+export const checkConfig = tool({
+  name: "haproxy_check_config",
+  title: "Check the configuration",
+  description:
+    "Lets HAProxy's own parser read haproxy.cfg, and answers its warnings and errors with file and line. Changes " +
+    "nothing; HAProxy serves on with what it has.",
+  group: "configuration",
+  hints: READS,
+  deadlineMs: CHECK_MS + 5_000,
+  input: z.strictObject({}),
+  output: z.object({
+    valid: z.boolean(),
+    checked_by: z.enum(["binary", "podman"])
+      .describe("HAProxy's program on this machine, or the one in its container."),
+    warnings: z.array(configMessage),
+    errors: z.array(configMessage),
+  }),
+  async run(_, context, { signal }) {
+    const check = await askCheck(context, signal);
+    const { valid, by, warnings, errors } = check;
+    const lines = [
+      ...errors.map((each) => `error    ${sentence(each)}`),
+      ...warnings.map((each) => `warning  ${sentence(each)}`),
+    ];
+    return {
+      text: [verdict(check), ...lines].join("\n"),
+      structured: {
+        valid,
+        checked_by: by,
+        warnings: listed(warnings),
+        errors: listed(errors),
+      },
+    };
+  },
+});
+
+const askCheck = ({ host }: ToolContext, signal: AbortSignal) =>
+  host.call("checkConfig", undefined, { signal, deadlineMs: CHECK_MS });
+
+function verdict({ valid, errors, warnings }: ConfigCheck): string {
+  if (!valid) return `The configuration is broken: ${plural(errors.length, "error")}.`;
+  if (warnings.length === 0) return "The configuration is valid.";
+  return `The configuration is valid, with ${plural(warnings.length, "warning")}.`;
+}
+
+const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+export const reload = tool({
+  name: "haproxy_reload",
+  title: "Reload HAProxy",
+  description:
+    "Starts a new HAProxy worker with haproxy.cfg as it is now; the old one finishes what it has. Only needed after " +
+    "an edit of haproxy.cfg: no tool needs it. Checks the configuration first; a broken one is answered with " +
+    "CONFIG_INVALID, file and line, and HAProxy serves on unchanged. Answers when the new worker holds every domain, " +
+    "server and certificate.",
+  group: "configuration",
+  hints: { ...CHANGES, destructiveHint: true },
+  deadlineMs: CHECK_MS + RELOAD_MS + 60_000,
+  input: z.strictObject({ ...confirm, ...dryRun }),
+  output: z.object({
+    reloaded: z.boolean(),
+    way: z.enum(RELOAD_WAYS).describe("master CLI, Podman's signal to the container, or systemd."),
+    worker_pid: z.int().describe("As HAProxy sees it: in a container it counts from 1."),
+    duration_ms: z.int(),
+    restored: z.object({ servers: z.int(), domains: z.int(), certificates: z.int() })
+      .describe("What the new worker had not read from the files by itself."),
+    warnings: z.array(configMessage).describe("HAProxy's, about the configuration."),
+  }),
+  async run({ confirm, dry_run }, context, call) {
+    const start = performance.now();
+    call.progress({ progress: 0, total: 3, message: "checking haproxy.cfg" });
+    const check = await checkFirst(context, call.signal);
+    if (dry_run) return await rehearse(context, check, call.signal, start);
+    if (check.unchecked !== undefined && !confirm) throw unsafe(check.unchecked);
+    call.progress({ progress: 1, total: 3, message: "reloading" });
+    const reloaded = await context.transactions.reload(
+      () => context.host.call("reload", undefined, { signal: call.signal, deadlineMs: RELOAD_MS }),
+      call.signal,
+    );
+    call.progress({ progress: 3, total: 3, message: "restored" });
+    assertReloaded(reloaded);
+    const { answer: { way }, process, changed } = reloaded;
+    const restored = countKinds(changed);
+    const duration_ms = Math.round(performance.now() - start);
+    const all = distinct([...check.warnings, ...reloaded.answer.warnings]);
+    return {
+      text: [
+        `HAProxy was reloaded by ${
+          WAYS[way]
+        } in ${duration_ms} ms: process ${process.pid} serves, ` +
+        `and holds what the files say (${countsInWords(restored)} restored by the agent).`,
+        ...all.map((each) => `warning  ${sentence(each)}`),
+      ].join("\n"),
+      structured: {
+        reloaded: true,
+        way,
+        worker_pid: process.pid,
+        duration_ms,
+        restored,
+        warnings: listed(all),
+      },
+    };
+  },
+});
+
+const WAYS = {
+  master: "its master CLI",
+  podman: "Podman's signal to its container",
+  systemd: "systemd",
+} as const;
+
+interface FirstCheck {
+  readonly warnings: readonly ConfigMessage[];
+  /** Why nobody can check. */
+  readonly unchecked?: string;
+}
+
+async function checkFirst(context: ToolContext, signal: AbortSignal): Promise<FirstCheck> {
+  try {
+    const { valid, errors, warnings } = await askCheck(context, signal);
+    if (!valid) throw configInvalid(errors);
+    return { warnings };
+  } catch (cause) {
+    const { code, message } = AgentError.from(cause);
+    if (code !== "UNSUPPORTED") throw cause;
+    return { warnings: [], unchecked: message };
+  }
+}
+
+/** A broken file may end HAProxy's master at a reload: 3.4's on a missing line end, 3.2's on a missing file. */
+function unsafe(unchecked: string): AgentError {
+  return new AgentError(
+    "CONFIRMATION_NEEDED",
+    `${unchecked} Some broken configurations end HAProxy at a reload, so a reload unseen has to be confirmed.`,
+    {
+      hint:
+        "Let HAPROXY_BINARY name a haproxy program, or be sure of haproxy.cfg and call again with confirm=true.",
+    },
+  );
+}
+
+export function configInvalid(errors: readonly ConfigMessage[]): AgentError {
+  const more = errors.length > 1 ? ` And ${plural(errors.length - 1, "more error")}.` : "";
+  const first = errors.length > 0 ? sentence(errors[0]).replace(/\.$/, "") : "no reason given";
+  return new AgentError("CONFIG_INVALID", `HAProxy refuses the configuration: ${first}.${more}`, {
+    hint: "Correct the file; HAProxy serves on with what it had. haproxy_check_config tries it.",
+    details: { errors: listed(errors) },
+  });
+}
+
+async function rehearse(
+  context: ToolContext,
+  { warnings, unchecked }: FirstCheck,
+  signal: AbortSignal,
+  start: number,
+) {
+  const { reload: { way, tried } } = await context.host.call("hostStatus", undefined, { signal });
+  if (way === null) {
+    const reasons = tried.map(({ way, problem }) => `${way}: ${problem}`).join("; ");
+    throw new AgentError("UNSUPPORTED", `There is no way to reload HAProxy (${reasons}).`, {
+      hint: "Set HAPROXY_MASTER, HAPROXY_CONTAINER or HAPROXY_RELOAD.",
+    });
+  }
+  return {
+    text: `Dry run, nothing was changed. ${unchecked ?? "The configuration is valid."} ` +
+      `HAProxy would be reloaded by ${WAYS[way]}.`,
+    structured: {
+      reloaded: false,
+      way,
+      worker_pid: 0,
+      duration_ms: Math.round(performance.now() - start),
+      restored: { servers: 0, domains: 0, certificates: 0 },
+      warnings: listed(warnings),
+    },
+  };
+}
+
+function assertReloaded({ replaced, answer, process, problems }: Reloaded<ReloadOrder>): void {
+  const failed = (message: string, hint: string) =>
+    new AgentError("RELOAD_FAILED", message, { hint, details: { way: answer.way } });
+  if (!replaced) {
+    throw failed(
+      `HAProxy was told to reload by ${
+        WAYS[answer.way]
+      }, but process ${process.pid} still serves, unchanged.`,
+      "HAProxy's log says why the new worker did not start: a port in use, a file that it can't read.",
+    );
+  }
+  if (problems.length > 0) {
+    throw failed(
+      `HAProxy was reloaded, and process ${process.pid} serves, but not all that the files hold: ${
+        problems.map(({ message }) => message).join(" ")
+      }`,
+      problems[0].hint ?? "haproxy_health shows what differs.",
+    );
+  }
+}
+
+/** The check and the new worker say the same things. */
+function distinct(messages: readonly ConfigMessage[]): readonly ConfigMessage[] {
+  return [...new Map(messages.map((each) => [sentence(each), each])).values()];
+}

@@ -1,0 +1,148 @@
+/** Health: of a domain, of every server. Of the system: system_health.ts. */
+import { z } from "zod";
+import { parseDomain } from "../lib/names/domain.ts";
+import { poolNumber, SERVER_STATES } from "../lib/names/server.ts";
+import { anyBackend, domain } from "./fields.ts";
+import { backendOf } from "./places.ts";
+import {
+  addressOf,
+  fullName,
+  isHealthy,
+  readBackend,
+  readBackends,
+  type ServerRow,
+  statusOf,
+} from "./server_rows.ts";
+import { duration, textTable } from "./text_table.ts";
+import { READS, tool } from "./tool.ts";
+
+const serverHealth = z.object({
+  backend: z.string(),
+  server: z.string(),
+  address: z.string(),
+  status: z.string().describe(
+    "HAProxy's: UP, DOWN, MAINT, DRAIN, no check, or UP 1/2 before the checks agree.",
+  ),
+  healthy: z.boolean().describe("It gets new requests: up or unchecked, with a weight above 0."),
+  check: z.string().describe("The last health check's result, such as L7OK/200; empty: none yet."),
+  last_change_s: z.int().nullable().describe("Seconds since the status changed."),
+  weight: z.int(),
+  state: z.enum(SERVER_STATES).nullable()
+    .describe("As you set it; null for servers that only haproxy.cfg knows."),
+});
+
+function healthOf(server: ServerRow): z.output<typeof serverHealth> {
+  const { backend, wanted, row } = server;
+  return {
+    backend,
+    server: server.server,
+    address: addressOf(server),
+    status: statusOf(server),
+    healthy: isHealthy(server),
+    check: checkOf(server),
+    last_change_s: row?.lastchg ? Number(row.lastchg) : null,
+    weight: row ? Number(row.weight) : wanted?.weight ?? 0,
+    state: wanted?.state ?? null,
+  };
+}
+
+/** `L7OK/200`, `L4CON Connection refused`; `* ` in front says that one is under way. */
+function checkOf({ row }: ServerRow): string {
+  if (!row?.check_status) return "";
+  const { check_status, check_code = "", last_chk = "" } = row;
+  const status = check_status.replace(/^\* /, "");
+  const code = check_code === "" ? "" : `/${check_code}`;
+  return `${status}${code}${last_chk === "" ? "" : ` ${last_chk}`}`;
+}
+
+function serverTable(servers: readonly z.output<typeof serverHealth>[]): string {
+  return textTable(
+    ["SERVER", "ADDRESS", "STATUS", "SINCE", "WEIGHT", "STATE", "CHECK"],
+    servers.map((server) => [
+      fullName(server),
+      server.address,
+      server.status,
+      server.last_change_s === null ? "-" : duration(server.last_change_s),
+      server.weight,
+      server.state ?? "haproxy.cfg",
+      server.check || "-",
+    ]),
+  );
+}
+
+const DOMAIN_STATUSES = ["healthy", "degraded", "down", "no_servers"] as const;
+
+export const domainHealth = tool({
+  name: "haproxy_domain_health",
+  title: "Health of a domain",
+  description:
+    "Whether a domain is served: healthy (all its servers take requests), degraded (some), down (none), or " +
+    "no_servers; with each server's address, status and last health check.",
+  group: "health",
+  hints: READS,
+  input: z.strictObject({ domain: domain() }),
+  output: z.object({
+    domain: z.string(),
+    pool: z.string(),
+    status: z.enum(DOMAIN_STATUSES),
+    servers: z.array(serverHealth),
+    healthy_count: z.int(),
+    total_count: z.int(),
+  }),
+  async run({ domain }, context, { signal }) {
+    const asked = parseDomain(domain);
+    const pool = await context.transactions.read((desired) => backendOf(desired, asked));
+    const servers = (await readBackend(context, pool, signal)).map(healthOf);
+    const healthy = servers.filter((server) => server.healthy).length;
+    const status = statusOfDomain(healthy, servers.length);
+    const sentence = `${asked.name} -> ${pool}: ${status}` +
+      (servers.length > 0 ? `, ${healthy} of ${servers.length} servers take requests` : "");
+    return {
+      text: servers.length > 0 ? `${sentence}\n${serverTable(servers)}` : sentence,
+      structured: {
+        domain: asked.name,
+        pool,
+        status,
+        servers,
+        healthy_count: healthy,
+        total_count: servers.length,
+      },
+    };
+  },
+});
+
+function statusOfDomain(healthy: number, total: number): typeof DOMAIN_STATUSES[number] {
+  if (total === 0) return "no_servers";
+  if (healthy === 0) return "down";
+  return healthy < total ? "degraded" : "healthy";
+}
+
+export const getServerHealth = tool({
+  name: "haproxy_get_server_health",
+  title: "Health of the servers",
+  description:
+    "The status of every server that is configured (UP, DOWN, MAINT, DRAIN, no check), with its address, last " +
+    "health check and weight; of one backend where that is named. Empty slots of the pools are left out.",
+  group: "health",
+  hints: READS,
+  input: z.strictObject({
+    backend: anyBackend(),
+  }),
+  output: z.object({ servers: z.array(serverHealth) }),
+  async run({ backend }, context, { signal }) {
+    const rows = backend === ""
+      ? (await readBackends(context, signal)).servers
+      : await readBackend(context, backend, signal);
+    const servers = rows.map(healthOf);
+    const nothing = backend === "" ? "No servers yet." : emptyBackend(backend, context.shape);
+    return {
+      text: servers.length > 0 ? serverTable(servers) : nothing,
+      structured: { servers },
+    };
+  },
+});
+
+function emptyBackend(backend: string, shape: Parameters<typeof poolNumber>[1]): string {
+  const pool = poolNumber(backend, shape) !== undefined;
+  return `${backend} has no servers${pool ? ": haproxy_add_server adds one" : ""}.`;
+}

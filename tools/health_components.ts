@@ -1,0 +1,213 @@
+/** haproxy_health's components: from what was seen of HAProxy, the files and the machine to what a person is told. */
+import { basename } from "node:path";
+import { z } from "zod";
+import { type Files, RELOAD_WAYS } from "../lib/config.ts";
+import { AgentError } from "../lib/errors.ts";
+import { domainOfKey } from "../lib/names/domain.ts";
+import { describeSeveral } from "../lib/reconcile/processes.ts";
+import { countKinds, countsInWords } from "../lib/reconcile/subject.ts";
+import type { RuntimeAddress } from "../lib/runtime/connection.ts";
+import type { HaproxyProcess } from "../lib/runtime/process.ts";
+import type { WholeDrift } from "../lib/transaction/whole.ts";
+import type { HostStatus } from "./host_acts.ts";
+import { type Backends, isHealthy } from "./server_rows.ts";
+import { duration } from "./text_table.ts";
+
+const MAX_NAMED = 20;
+
+const STATUSES = ["ok", "degraded", "down", "off"] as const;
+type Status = typeof STATUSES[number];
+
+const component = z.object({
+  status: z.enum(STATUSES).describe("off: not there, and nothing that needs it."),
+  message: z.string(),
+});
+
+export const healthOutput = z.object({
+  status: z.enum(["healthy", "degraded", "down"])
+    .describe("down: HAProxy does not answer. degraded: a component is not ok."),
+  components: z.object({
+    mcp: component.extend({ version: z.string(), pid: z.int(), read_only: z.boolean() }),
+    haproxy: component.extend({
+      address: z.string(),
+      processes: z.array(z.object({ pid: z.int(), version: z.string(), uptime_s: z.int() }))
+        .describe("That answer at the address: more than one is a fault."),
+      servers_healthy: z.int(),
+      servers_total: z.int(),
+      domains_down: z.array(z.string())
+        .describe(`Whose ready servers are all down, ${MAX_NAMED} at most.`),
+    }),
+    config_files: component.extend({
+      files: z.array(z.object({ file: z.string(), problem: z.string().describe("Empty: none.") })),
+    }),
+    container: component.extend({ name: z.string() }),
+    certificates: component.extend({ count: z.int() }),
+    sync: component.extend({
+      domains: z.int(),
+      servers: z.int(),
+      certificates: z.int(),
+      differences: z.array(z.string())
+        .describe(`What differs between disk and HAProxy, ${MAX_NAMED} at most.`),
+    }),
+    reload: component.extend({
+      way: z.enum(RELOAD_WAYS).nullable().describe("How haproxy_reload acts."),
+      check: z.enum(["binary", "podman"]).nullable().describe("Who checks haproxy.cfg."),
+    }),
+  }),
+});
+export type Components = z.output<typeof healthOutput>["components"];
+
+/** What was seen of HAProxy and of the files. */
+export interface Running {
+  readonly backends: Backends;
+  readonly drift: WholeDrift;
+  readonly domainsDown: readonly string[];
+}
+
+/** Which processes answer, and what was seen of the rest or why it could not be seen. */
+export type Settled =
+  & { readonly processes: readonly HaproxyProcess[] }
+  & ({ readonly value: Running } | { readonly error: AgentError });
+
+export function haproxyComponent(at: RuntimeAddress, running: Settled): Components["haproxy"] {
+  const { processes } = running;
+  const servers = "value" in running ? running.value.backends.servers : [];
+  const domainsDown = "value" in running ? running.value.domainsDown : [];
+  const healthy = servers.filter(isHealthy).length;
+  const figures = {
+    address: `${at.host}:${at.port}`,
+    processes: processes.map(({ pid, version, uptime }) => ({ pid, version, uptime_s: uptime })),
+    servers_healthy: healthy,
+    servers_total: servers.length,
+    domains_down: domainsDown.slice(0, MAX_NAMED),
+  };
+  const component = (status: Status, message: string) => ({ status, message, ...figures });
+  if (processes.length > 1) return component("degraded", describeSeveral(processes, at));
+  if ("error" in running) {
+    const { code, message } = running.error;
+    return component(code === "HAPROXY_UNREACHABLE" ? "down" : "degraded", message);
+  }
+  const [{ version, pid, uptime }] = processes;
+  const state = `${version}, process ${pid}, up ${duration(uptime)}; ` +
+    `${healthy} of ${servers.length} servers take requests`;
+  if (domainsDown.length === 0) return component("ok", state);
+  const are = domainsDown.length === 1 ? "is" : "are";
+  return component("degraded", `${state}; ${named(domainsDown, 3)} ${are} down`);
+}
+
+export function filesComponent(
+  paths: Files,
+  host: HostStatus | AgentError,
+  running: Settled,
+): Components["config_files"] {
+  const corrupt = "error" in running && /^STATE_/.test(running.error.code)
+    ? running.error.message
+    : "";
+  const stale = "value" in running && running.value.drift.staleServerState;
+  const files = [
+    ...(host instanceof AgentError ? [] : [{
+      file: host.config_file.path,
+      problem: host.config_file.problem ?? unread(host, running),
+    }]),
+    ...[paths.map, paths.servers, paths.certificates, paths.crtList].map((file) => ({
+      file,
+      problem: corrupt.includes(file) ? corrupt : "",
+    })),
+    {
+      file: paths.serverState,
+      problem: stale
+        ? "it is not what servers.json says, so HAProxy would start with other servers: haproxy_restore_state puts it right"
+        : "",
+    },
+  ];
+  const bad = files.filter(({ problem }) => problem !== "");
+  if (bad.length === 0) return { status: "ok", message: `${files.length} files, in order`, files };
+  const message = bad.map(({ file, problem }) => `${basename(file)}: ${problem}`).join("; ");
+  return { status: "degraded", message, files };
+}
+
+/** An edit of haproxy.cfg does nothing until the reload, which is easily forgotten. */
+function unread({ config_file: { modified } }: HostStatus, running: Settled): string {
+  if (modified === undefined || running.processes.length === 0) return "";
+  const edited = Date.parse(modified) / 1000;
+  // Whole seconds: a file written in the second of the start may be the one that was read.
+  const started = Math.max(...running.processes.map(({ startedAt }) => startedAt));
+  return edited >= started + 1
+    ? "it was edited after HAProxy read it: haproxy_reload makes HAProxy read it"
+    : "";
+}
+
+export function containerComponent(host: HostStatus | AgentError): Components["container"] {
+  if (host instanceof AgentError) return { status: "off", message: host.message, name: "" };
+  const { container: { name, status }, reload: { way } } = host;
+  if (status === "running") return { status: "ok", message: `${name} is running`, name };
+  const message = status === "no podman" ? "no Podman on this machine" : `${name}: ${status}`;
+  return { status: way === "podman" ? "degraded" : "off", message, name };
+}
+
+export function certificatesComponent(
+  count: number,
+  running: Settled,
+): Components["certificates"] {
+  if ("error" in running) return { status: "off", message: `${count} on disk`, count };
+  const problems = running.value.drift.problems.filter(({ code }) => code === "CERTIFICATE");
+  if (problems.length === 0) return { status: "ok", message: `${count} on disk`, count };
+  return {
+    status: "degraded",
+    message: problems.map(({ message }) => message).join(" "),
+    count,
+  };
+}
+
+export function syncComponent(running: Settled): Components["sync"] {
+  if ("error" in running) {
+    const none = { domains: 0, servers: 0, certificates: 0, differences: [] };
+    return {
+      status: "off",
+      message: "not known while HAProxy or the files can't be read",
+      ...none,
+    };
+  }
+  const { differences, problems } = running.value.drift;
+  const counts = countKinds(differences);
+  const names = differences.map(({ kind, name }) => kind === "domain" ? domainOfKey(name) : name);
+  const fields = { ...counts, differences: names.slice(0, MAX_NAMED) };
+  if (differences.length === 0 && problems.length === 0) {
+    return { status: "ok", message: "HAProxy holds what the files say", ...fields };
+  }
+  const message = [
+    ...(differences.length > 0
+      ? [
+        `${countsInWords(counts)} differ (${named(names, 3)}): ` +
+        "haproxy_restore_state brings HAProxy to what the files say",
+      ]
+      : []),
+    ...problems.slice(0, 3).map((problem) => problem.message),
+  ].join("; ");
+  return { status: "degraded", message, ...fields };
+}
+
+export function reloadComponent(host: HostStatus | AgentError): Components["reload"] {
+  if (host instanceof AgentError) {
+    return { status: "off", message: host.message, way: null, check: null };
+  }
+  const { way, check, tried } = host.reload;
+  const checks = check === null
+    ? "nobody checks haproxy.cfg before"
+    : `haproxy.cfg is checked by ${check === "binary" ? "HAProxy's program" : "Podman"}`;
+  if (way !== null) return { status: "ok", message: `by ${way}; ${checks}`, way, check };
+  const reasons = tried.map(({ way, problem }) => `${way}: ${problem}`).join("; ");
+  return { status: "off", message: `no way works (${reasons}); ${checks}`, way, check };
+}
+
+export function overall(components: Components): "healthy" | "degraded" | "down" {
+  const statuses: Status[] = Object.values(components).map(({ status }) => status);
+  if (statuses.includes("down")) return "down";
+  return statuses.includes("degraded") ? "degraded" : "healthy";
+}
+
+/** `a.com, b.com, c.com and 3 more`. */
+function named(names: readonly string[], most: number): string {
+  const more = names.length - most;
+  return names.slice(0, most).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
