@@ -2,9 +2,9 @@
 # setup.sh [--compile | --tests]: brings what the scripts need into .cache/ and changes nothing else.
 #   (nothing)   Deno 2.9.6, a HAProxy from 3.0 on, and the npm dependencies of deno.lock
 #   --compile   the same, and what `deno compile` needs on a machine that cannot download Deno's base
-#   --tests     the same, and HAProxy 3.0, 3.2 and 3.4 for the tests
+#   --tests     the same, and for the tests HAProxy 3.0, 3.2 and 3.4, a curl with HTTP/3, and Podman
 # It reaches npm's registry and a Debian mirror only. What is there already is kept: a second run takes no time.
-# Source .cache/env.sh afterwards: DENO, DENO_COMPILE, DENORT_BIN, HAPROXY, HAPROXY_3_0 … and DENO_DIR.
+# Source .cache/env.sh afterwards: DENO, DENO_COMPILE, DENORT_BIN, HAPROXY, HAPROXY_3_0 …, CURL_HTTP3, PODMAN, DENO_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/need.sh
@@ -84,6 +84,15 @@ bring_haproxy() { # VERSION SUITES
     bash scripts/lib/debian-root.sh "$temp/haproxy-$1" haproxy "$2" "haproxy=$1.*"
 }
 
+# Never the machine's own, so that the tests run alike everywhere.
+bring_curl() {
+  bring curl "curl with HTTP/3" bash scripts/lib/debian-root.sh "$temp/curl" curl sid curl
+}
+
+bring_podman() {
+  bring podman Podman bash scripts/lib/podman.sh "$temp/podman"
+}
+
 # at_least WANTED FOUND
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
@@ -156,16 +165,21 @@ export DENO_DIR=$cache/deno DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
 declare -A suites=([3.0]=trixie [3.2]=forky,sid [3.4]=sid,experimental)
 haproxies=()
 [ -n "$found_haproxy" ] || haproxies=(3.2)
-[ "$level" != --tests ] || haproxies=(3.0 3.2 3.4)
+programs=()
+[ "$level" != --tests ] || { haproxies=(3.0 3.2 3.4) && programs=(curl podman); }
 
 # Asked for before anything starts, so that what is missing is said in one line.
 [ -x "$deno" ] || need_npm
-for version in "${haproxies[@]}"; do [ -d "$cache/haproxy-$version" ] || need_debian; done
+for folder in "${haproxies[@]/#/haproxy-}" "${programs[@]}"; do [ -d "$cache/$folder" ] || need_debian; done
 
 bring_deno_and_dependencies &
 jobs+=($!)
 for version in "${haproxies[@]}"; do
   bring_haproxy "$version" "${suites[$version]}" &
+  jobs+=($!)
+done
+for program in "${programs[@]}"; do
+  "bring_$program" &
   jobs+=($!)
 done
 for job in "${jobs[@]}"; do wait "$job" || exit 1; done
@@ -184,6 +198,8 @@ assign() { [ ! -e "$cache/$2" ] || echo "export $1=\"\$_cache/$2\""; }
   esac
   if [ -n "$found_haproxy" ]; then printf 'export HAPROXY=%q\n' "$found_haproxy"; else assign HAPROXY haproxy-3.2/bin/haproxy; fi
   for version in "${!suites[@]}"; do assign "HAPROXY_${version/./_}" "haproxy-$version/bin/haproxy"; done
+  assign CURL_HTTP3 curl/bin/curl
+  assign PODMAN podman/bin/podman
   echo 'unset _cache'
 } >"$temp/env.sh"
 cmp -s "$temp/env.sh" "$cache/env.sh" || mv "$temp/env.sh" "$cache/env.sh"

@@ -54,7 +54,7 @@ export const health = tool({
       haproxy: haproxyComponent(context.runtime.address, running),
       config_files: filesComponent(context.paths, host, running),
       container: containerComponent(host),
-      certificates: certificatesComponent(context.transactions.certificateCount, running),
+      certificates: certificatesComponent(context.transactions.certificateCount(), running),
       sync: syncComponent(running),
       reload: reloadComponent(host),
     };

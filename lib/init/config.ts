@@ -52,6 +52,9 @@ defaults
     # Websockets and other tunnels, idle.
     timeout tunnel 1h
     timeout client-fin 30s
+    # After a reload the old process answers once more on an HTTP/1.1 connection that rests, and says then
+    # that it closes it. Otherwise it closes it under a request on its way, which no client may send again.
+    option idle-close-on-response
 
     # Round robin follows weights that change at run time.
     balance roundrobin

@@ -58,7 +58,7 @@ export interface Whole {
   /** Reads only. Throws HAPROXY_UNREACHABLE. */
   drift(): Promise<WholeDrift>;
   /** How many certificates there are on disk, as read last. */
-  readonly certificateCount: number;
+  certificateCount(): number;
   /** Runs `act` while no change is under way, in this process or another. Throws TIMEOUT where another holds the lock. */
   still<T>(act: () => Promise<T>): Promise<T>;
   /** Brings all of HAProxy to what disk says, and goes on after a refusal. */
@@ -168,9 +168,7 @@ export function whole(parts: WholeParts): Whole {
   }
 
   return {
-    get certificateCount() {
-      return certificates.count;
-    },
+    certificateCount: () => certificates.count,
     async drift() {
       const first = await parts.exclusive(async () => {
         await store.refreshForReading();

@@ -4,9 +4,10 @@ import { answerOf, failure, startProgram } from "./program.ts";
 
 export interface AgentOptions {
   readonly root: string;
-  /** Absolute paths: haproxy-mcp, the shell. */
+  /** Absolute paths: haproxy-mcp, the shell, and HAProxy, which checks haproxy.cfg. */
   readonly agent: string;
   readonly sh: string;
+  readonly haproxy: string;
   /** Port of the Runtime API. */
   readonly api: number;
   /** The agent ended, and it was not stop(). */
@@ -34,7 +35,7 @@ export interface Agent {
 
 /** On a port that the kernel chooses, so it cannot be lost. Resolves once the client is connected. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { root, agent, sh, api, onLost } = options;
+  const { root, agent, sh, haproxy, api, onLost } = options;
   const program = await startProgram({
     name: "haproxy-mcp serve",
     sh,
@@ -43,6 +44,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       HAPROXY_ROOT: root,
       HAPROXY_HOST: "127.0.0.1",
       HAPROXY_PORT: String(api),
+      HAPROXY_BINARY: haproxy,
       MCP_HOST: "127.0.0.1",
       MCP_PORT: "0",
     },

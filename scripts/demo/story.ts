@@ -58,6 +58,7 @@ export async function tellStory(cast: Cast): Promise<Agent> {
   await crash(scene, cast, agent);
   agent = await cast.startAgentAgain();
   await backInService(scene, cast, halves);
+  await lookAndReload(scene, cast, halves);
   return agent;
 }
 
@@ -175,4 +176,17 @@ async function backInService(
   });
   await curl({ host: SHOP }, each(three.name, name), 8);
   await call("haproxy_list_domains", {}, { count: 2 });
+}
+
+/** How it does, and the one thing that a reload is for: haproxy.cfg itself. */
+async function lookAndReload(
+  { call, curl }: Scene,
+  { backends: [, , three] }: Cast,
+  { drained: { name } }: Halves,
+): Promise<void> {
+  await call("haproxy_domain_health", { domain: SHOP }, { status: "healthy", healthy_count: 2 });
+  await call("haproxy_check_config", {}, { valid: true });
+  await call("haproxy_reload", {}, { reloaded: true, way: "master" });
+  await curl({ host: SHOP }, each(three.name, name), 8);
+  await call("haproxy_health", {}, { components: { sync: { status: "ok" } } });
 }

@@ -31,8 +31,8 @@ async function walk(onLost: (error: Error) => void): Promise<number> {
   const paint = painter(Deno.stdout.isTerminal() && !Deno.noColor);
   const report = openReport(write, paint);
   const backends = [1, 2, 3].map((n) => startBackend(`backend-${n}`));
-  const places = { root, sh, agent: agentPath, onLost };
-  const haproxy = await startHaproxy({ ...places, haproxy: haproxyPath });
+  const places = { root, sh, agent: agentPath, haproxy: haproxyPath, onLost };
+  const haproxy = await startHaproxy(places);
   const { ports } = haproxy;
   const openAgent = () => startAgent({ ...places, api: ports.api });
   const first = await openAgent();

@@ -4,7 +4,7 @@ import { readPem } from "../../lib/certificates/pem.ts";
 import type { AgentError } from "../../lib/errors.ts";
 import { selfSignedPem } from "../../lib/init/self_signed.ts";
 import { setCertificate } from "../../lib/runtime/commands.ts";
-import { assertNoKey, openPki } from "./pki.ts";
+import { assertNoKey, openPki } from "../support/pki.ts";
 
 const FILE = "/opt/haproxy/certs/a.test.pem";
 

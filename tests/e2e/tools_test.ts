@@ -44,6 +44,51 @@ function serves(domain: string, body: string | RegExp): Step {
   };
 }
 
+/** The health and monitoring tools, with pool_1 in service. */
+function looks(domain: string): readonly Step[] {
+  return [
+    refuses("health", { verbose: true }, "VALIDATION", /no parameter verbose/),
+    does("health", {}, { status: "healthy" }),
+    refuses("domain_health", { domain: "b.test" }, "NOT_FOUND", /b\.test/),
+    does("domain_health", { domain }, { status: "healthy", healthy_count: 2, total_count: 2 }),
+    refuses("get_server_health", { backend: "pool_9" }, "NOT_FOUND", /pool_9/),
+    does("get_server_health", {}, {}),
+    refuses("stats", { frontend: "fe_http" }, "VALIDATION", /no parameter frontend/),
+    does("stats", {}, {}),
+    refuses("backends", { backend: "pool_1" }, "VALIDATION", /no parameter backend/),
+    does("backends", {}, { free_pools: 1 }),
+    refuses("list_frontends", { name: "x" }, "VALIDATION", /no parameter name/),
+    does("list_frontends", {}, {}),
+    refuses("get_connections", { backend: "a b" }, "VALIDATION", /backend/),
+    does("get_connections", { backend: "pool_1" }, { total: 0 }),
+  ];
+}
+
+/** The configuration tools. They leave all as it is. */
+const steers: readonly Step[] = [
+  refuses("check_config", { file: "/etc/passwd" }, "VALIDATION", /no parameter file/),
+  does("check_config", {}, { valid: true, errors: [] }),
+  refuses("restore_state", { source: "state_file" }, "NOT_FOUND", /servers\.state/),
+  refuses("save_state", { file: "x" }, "VALIDATION", /no parameter file/),
+  does("save_state", {}, { servers: 2 }),
+  does("restore_state", { source: "state_file" }, { changed: [] }),
+  async (site) => {
+    const file = site.haproxy.configFile;
+    const good = await Deno.readTextFile(file);
+    await Deno.writeTextFile(file, `${good}    bogus\n`);
+    await does("check_config", {}, { valid: false })(site);
+    await refuses("reload", {}, "CONFIG_INVALID", /haproxy\.cfg:\d+: unknown keyword 'bogus'/)(
+      site,
+    );
+    await Deno.writeTextFile(file, good);
+  },
+  does("reload", {}, {
+    reloaded: true,
+    way: "master",
+    restored: { domains: 0, servers: 0, certificates: 0 },
+  }),
+];
+
 function walk(one: number, two: number): readonly Step[] {
   const domain = "a.test";
   const first = { slot: 1, name: "pool_1_1", ip: "127.0.0.1", http_port: one };
@@ -113,6 +158,9 @@ function walk(one: number, two: number): readonly Step[] {
       },
     ),
 
+    ...looks(domain),
+    ...steers,
+
     refuses("set_domain_state", { domain: "b.test", state: "maint" }, "NOT_FOUND", /b\.test/),
     does("set_domain_state", { domain, state: "maint" }, {
       servers: [first, second].map((server) => ({ ...server, weight: 1, state: "maint" })),
@@ -144,6 +192,6 @@ for (const version of HAPROXY_VERSIONS) {
       [...called].map((name) => `haproxy_${name}`).sort(),
       tools.map(({ name }) => name).sort(),
     );
-    assert.equal(tools.length, 11);
+    assert.equal(tools.length, 22);
   });
 }

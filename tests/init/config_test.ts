@@ -43,6 +43,13 @@ Deno.test("haproxy.cfg never lets a slot's name reach a resolver", () => {
   assert.deepEqual(initAddr.map((line) => /init-addr (\S+)/.exec(line)?.[1]), ["last,127.0.0.1"]);
 });
 
+Deno.test("haproxy.cfg lets connections that rest have one more answer after a reload, in every frontend", () => {
+  const sections = directives(haproxyConfig(defaultOptions("/opt/haproxy"))).join("\n")
+    .split(/^(?=\w)/m);
+  const option = sections.filter((section) => /option idle-close-on-response$/m.test(section));
+  assert.deepEqual(option.map((section) => section.split("\n")[0]), ["defaults"]);
+});
+
 Deno.test("haproxy.cfg leaves master-worker mode and the master CLI to the command line", () => {
   const text = directives(haproxyConfig(defaultOptions("/opt/haproxy"))).join("\n");
   assert.doesNotMatch(text, /master-worker|mworker/);

@@ -3,7 +3,7 @@ import type { AgentError } from "../../lib/errors.ts";
 import { selfSignedPem } from "../../lib/init/self_signed.ts";
 import { chooseCrtList } from "../../lib/reconcile/running_certificates.ts";
 import { commitCertificate, newCertificate, setCertificate } from "../../lib/runtime/commands.ts";
-import { assertNoKey, type Issued, openPki, served } from "../certificates/pki.ts";
+import { assertNoKey, type Issued, openPki, served } from "../support/pki.ts";
 import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
 import { IN_ORDER, openSite, settled, state } from "./certificates_site.ts";
 

@@ -7,7 +7,7 @@ import {
   newCertificate,
   setCertificate,
 } from "../../lib/runtime/commands.ts";
-import { openPki, served } from "../certificates/pki.ts";
+import { openPki, served } from "../support/pki.ts";
 import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
 import { openSite, settled, state } from "./certificates_site.ts";
 

@@ -26,7 +26,7 @@ import {
   parseCrtLists,
 } from "../../lib/runtime/parse_ssl.ts";
 import type { Reply } from "../../lib/runtime/replies.ts";
-import { assertNoKey, openPki } from "../certificates/pki.ts";
+import { assertNoKey, openPki } from "../support/pki.ts";
 import { type Haproxy, HAPROXY_VERSIONS, startHaproxy } from "../support/haproxy.ts";
 
 const client = ({ options: { api } }: Haproxy): RuntimeClient =>

@@ -80,11 +80,14 @@ Deno.test("env.sh follows a checkout that was moved", async () => {
   const moved = await Deno.makeTempDir();
   try {
     await Deno.copyFile(join(checkout, ".cache/env.sh"), join(moved, "env.sh"));
-    const print = '. "$1"; printf "%s\\n" "$DENO_DIR" "$HAPROXY_3_0" "$HAPROXY_3_2" "$HAPROXY_3_4"';
+    const print =
+      '. "$1"; printf "%s\\n" "$DENO_DIR" "$HAPROXY_3_0" "$HAPROXY_3_2" "$HAPROXY_3_4" "$CURL_HTTP3" "$PODMAN"';
     const { stdout } = await bash(["-euc", print, "bash", join(moved, "env.sh")], "/");
     assert.deepEqual(stdout.trim().split("\n"), [
       join(moved, "deno"),
       ...["3.0", "3.2", "3.4"].map((version) => join(moved, `haproxy-${version}/bin/haproxy`)),
+      join(moved, "curl/bin/curl"),
+      join(moved, "podman/bin/podman"),
     ]);
   } finally {
     await Deno.remove(moved, { recursive: true });
@@ -93,11 +96,7 @@ Deno.test("env.sh follows a checkout that was moved", async () => {
 
 Deno.test("the private HAProxys are the versions that they are named after", async () => {
   for (const version of ["3.0", "3.2", "3.4"]) {
-    const path = Deno.env.get(`HAPROXY_${version.replace(".", "_")}`);
-    assert.ok(
-      path,
-      `HAPROXY_${version.replace(".", "_")} is not set: run the tests by scripts/test.sh`,
-    );
+    const path = variable(`HAPROXY_${version.replace(".", "_")}`);
     const { stdout } = await new Deno.Command(path, { args: ["-v"] }).output();
     assert.match(
       new TextDecoder().decode(stdout),
@@ -105,3 +104,36 @@ Deno.test("the private HAProxys are the versions that they are named after", asy
     );
   }
 });
+
+Deno.test("the private curl speaks HTTP/3", async () => {
+  const { code, stdout } = await bash(["-c", '"$0" -V', variable("CURL_HTTP3")], "/");
+  assert.equal(code, 0);
+  assert.match(stdout, /^Features:.* HTTP3\b/m);
+});
+
+Deno.test("the private Podman runs without an environment, from any place", async () => {
+  const moved = await Deno.makeTempDir();
+  try {
+    const bin = join(variable("PODMAN"), "../..");
+    const { code, stdout, stderr } = await bash(
+      [
+        "-c",
+        'cp -r "$1" "$2" && exec env -i "$2/bin/podman" --version',
+        "bash",
+        bin,
+        join(moved, "p"),
+      ],
+      "/",
+    );
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    assert.match(stdout, /^podman version \d/);
+  } finally {
+    await Deno.remove(moved, { recursive: true });
+  }
+});
+
+function variable(name: string): string {
+  const path = Deno.env.get(name);
+  assert.ok(path, `${name} is not set: run the tests by scripts/test.sh`);
+  return path;
+}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { selfSignedPem } from "../../lib/init/self_signed.ts";
 import { certificateFiles } from "../../lib/state/certificates.ts";
-import { assertNoKey, openPki } from "../certificates/pki.ts";
+import { assertNoKey, openPki } from "../support/pki.ts";
 import { type TestRoot, testRoot } from "./root.ts";
 
 const LIST = "certs/crt-list.txt";

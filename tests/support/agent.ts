@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import type { Haproxy } from "./haproxy.ts";
+import { type Haproxy, haproxyBinary } from "./haproxy.ts";
 import { LEASH } from "./leash.ts";
 import { connectCaller, type Era, type ToolCaller } from "./mcp_client.ts";
 
@@ -56,8 +56,15 @@ export function executable(): string {
   return path;
 }
 
+/** What an agent beside a HAProxy is told of it. One in a container has no master CLI. */
+export type Neighbour =
+  & Pick<Haproxy, "root" | "options" | "version">
+  & Partial<Pick<Haproxy, "masterAddress">>;
+
 /** The environment of an agent beside this HAProxy. No network is trusted: tests show their token. */
-export function agentEnv({ root, options }: Haproxy): Record<string, string> {
+export function agentEnv(
+  { root, options, version, masterAddress }: Neighbour,
+): Record<string, string> {
   return {
     PATH: Deno.env.get("PATH") ?? "",
     HAPROXY_ROOT: root,
@@ -65,6 +72,7 @@ export function agentEnv({ root, options }: Haproxy): Record<string, string> {
     HAPROXY_PORT: String(options.api.port),
     HAPROXY_POOL_COUNT: String(options.pools),
     HAPROXY_MAX_SLOTS: String(options.slots),
+    ...(masterAddress && { HAPROXY_MASTER: masterAddress, HAPROXY_BINARY: haproxyBinary(version) }),
     MCP_HOST: "127.0.0.1",
     MCP_PORT: "0",
     MCP_TRUSTED_NETWORKS: "none",
@@ -73,7 +81,7 @@ export function agentEnv({ root, options }: Haproxy): Record<string, string> {
 
 /** Runs one command to its end. */
 export async function runAgent(
-  haproxy: Haproxy,
+  haproxy: Neighbour,
   args: readonly string[],
   { env, wrapper = [] }: AgentOptions = {},
 ): Promise<Run> {
@@ -91,7 +99,7 @@ export async function runAgent(
 
 /** `haproxy-mcp call NAME --args JSON --json`: the exit code, and what it printed. */
 export async function callFromShell(
-  haproxy: Haproxy,
+  haproxy: Neighbour,
   name: string,
   args: object = {},
   options: AgentOptions = {},
@@ -116,7 +124,7 @@ export function connectStdio(haproxy: Haproxy, era: Era = "2025"): Promise<ToolC
 
 /** Starts `serve` on a free port and resolves once it listens. */
 export async function startServe(
-  haproxy: Haproxy,
+  haproxy: Neighbour,
   { env, wrapper = [] }: AgentOptions = {},
 ): Promise<Serve> {
   const child = new Deno.Command("sh", {

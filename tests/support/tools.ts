@@ -193,13 +193,18 @@ export async function snapshotFiles(haproxy: Haproxy): Promise<Record<string, st
 }
 
 /** `key value` a line, without the entries' addresses. */
-export async function runningMap(haproxy: Haproxy): Promise<string> {
-  const dump = await haproxy.runtime(`show map ${haproxy.options.map}`);
+export async function runningMap(haproxy: Pick<Haproxy, "runtime" | "options">): Promise<string> {
+  const { runtime, options: { map } } = haproxy;
+  // A container has another path for it.
+  const listed = await runtime("show map");
+  const known = listed.includes(`(${map})`);
+  const id = known ? map : `#${/^(\d+) \(\S*\/domains\.map\)/m.exec(listed)![1]}`;
+  const dump = await runtime(`show map ${id}`);
   return dump.replaceAll(/^0x[0-9a-f]+ /gm, "").trim().split("\n").sort().join("\n");
 }
 
 /** `pool_1_1 10.0.0.1:80 admin_state weight` a line, of the pools' slots. */
-export async function runningSlots(haproxy: Haproxy): Promise<string> {
+export async function runningSlots(haproxy: Pick<Haproxy, "runtime">): Promise<string> {
   const rows = (await haproxy.runtime("show servers state")).trim().split("\n").slice(2);
   return rows.map((row) => row.split(" ")).filter(([, backend]) => backend.startsWith("pool_"))
     .map((cells) => `${cells[3]} ${cells[4]}:${cells[18]} ${cells[6]} ${cells[7]}`).join("\n");

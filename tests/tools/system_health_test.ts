@@ -35,7 +35,8 @@ for (const version of HAPROXY_VERSIONS) {
       "sync",
       "reload",
     ]);
-    const { haproxy, sync, reload, mcp } = components;
+    const { haproxy, sync, reload, mcp, certificates } = components;
+    assert.equal(certificates.count, 1);
     assert.equal(mcp.pid, Deno.pid);
     const [process, ...more] = haproxy.processes as { pid: number; version: string }[];
     assert.deepEqual(more, []);

@@ -1,0 +1,292 @@
+/**
+ * A real HAProxy in a container, by the Podman that `setup.sh --tests` brings: HAProxy is the first process, as in
+ * the official image, on the host's network. Its root's folders are mounted under other names, so the paths in
+ * haproxy.cfg differ from the host's.
+ *
+ *     const problem = await podmanProblem();
+ *     Deno.test({ name: "…", ignore: problem !== undefined, fn: async () => {
+ *       await using haproxy = await startPodmanHaproxy({ version: "3.4" });
+ *       await haproxy.runtime("show version");
+ *       // The agent finds `podman` in haproxy.bin, and HAProxy in haproxy.container.
+ *     } });
+ *
+ * Needs root, --allow-env=PODMAN and what haproxy.ts needs, --allow-run of everything included.
+ */
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { writeLayout } from "../../lib/init/layout.ts";
+import { defaultOptions, type InitOptions, paths } from "../../lib/init/options.ts";
+import {
+  type Haproxy,
+  haproxyBinary,
+  type HaproxyOptions,
+  type HaproxyVersion,
+} from "./haproxy.ts";
+import { ask, runtimePid } from "./haproxy_cli.ts";
+import { freePort } from "./ports.ts";
+
+/** The host's folders under HAPROXY_ROOT, and where the container has them. */
+export const MOUNTS = {
+  conf: "/usr/local/etc/haproxy",
+  certs: "/etc/haproxy/certs",
+  run: "/run/haproxy",
+} as const;
+
+/** Pids are the container's. `options` are the host's paths. The official image has no master CLI either. */
+export interface PodmanHaproxy extends Omit<Haproxy, "masterAddress" | "masterPid" | "master"> {
+  /** The container's name. */
+  readonly container: string;
+  /** A folder for an agent's PATH: the `podman` in it knows this container and no other. */
+  readonly bin: string;
+  /** haproxy.cfg as the container sees it. */
+  readonly configInside: string;
+  /** @returns what the command wrote on stdout; @throws with what it wrote on stderr when it fails */
+  podman(...args: string[]): Promise<string>;
+}
+
+export type PodmanHaproxyOptions = Omit<HaproxyOptions, "root" | "map" | "serverState" | "account">;
+
+const PATIENCE = 20_000;
+const ATTEMPTS = 5;
+/** Seconds after which conmon ends a container whose test has died without a word. */
+const LIFETIME = "600";
+
+/** Why containers can't run here, or undefined. */
+export async function podmanProblem(): Promise<string | undefined> {
+  if (Deno.uid() !== 0) return "Podman is tried as root only";
+  const folder = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
+  try {
+    const engine = await makeEngine(folder, "3.2");
+    await engine.run([], "-v");
+    await engine.remove();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Resolves once the Runtime API answers. Disposing leaves no container, no process and no file. */
+export async function startPodmanHaproxy(
+  wishes: PodmanHaproxyOptions = {},
+): Promise<PodmanHaproxy> {
+  const { version = "3.2", edit = (config) => config, domains, state, maxOpenFiles, ...init } =
+    wishes;
+  const folder = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
+  const root = join(folder, "root");
+  const configInside = join(MOUNTS.conf, "haproxy.cfg");
+  let engine: Engine | undefined;
+  let options: InitOptions;
+  const runtime = (command: string) => ask(options.api.address, options.api.port, command);
+  const answers = async () => await runtimePid(runtime) !== undefined;
+  const logs = () => engine!.logs();
+
+  function inside(text: string): string {
+    return Object.entries(MOUNTS).reduce(
+      (text, [name, path]) => text.replaceAll(join(root, name), path),
+      text,
+    );
+  }
+
+  async function configure(): Promise<void> {
+    options = {
+      ...defaultOptions(root),
+      bind: ["127.0.0.1"],
+      httpPort: freePort(),
+      httpsPort: freePort(),
+      api: { address: "127.0.0.1", port: freePort() },
+      ...init,
+    };
+    await writeLayout(options, { force: true });
+    const { config, crtList } = paths(root);
+    for (const file of [config, crtList]) await rewrite(file, inside);
+    await rewrite(config, edit);
+    if (domains !== undefined) await Deno.writeTextFile(options.map, domains);
+    if (state !== undefined) await Deno.writeTextFile(options.serverState, state);
+  }
+
+  /** @returns false when a port was lost to somebody else */
+  async function launch(): Promise<boolean> {
+    const mounts = Object.entries(MOUNTS).map(([name, path]) =>
+      `--volume=${join(root, name)}:${path}`
+    );
+    await engine!.run([...mounts, ...limits(maxOpenFiles)], "-W", "-db", "-f", configInside);
+    const ended = async () => await engine!.status() === "exited";
+    await until(async () => await answers() || await ended());
+    if (await answers() && !await ended()) return true;
+    const log = await logs();
+    await engine!.remove();
+    if (/cannot bind|Address already in use/i.test(log)) return false;
+    throw new Error(`HAProxy ${version} did not start in a container:\n${log}`);
+  }
+
+  async function end(signal: "TERM" | "KILL"): Promise<void> {
+    await engine!.podman("kill", "--signal", signal, engine!.container);
+    const exited = async () => await engine!.status() === "exited" && !await answers();
+    if (!await until(exited)) throw new Error(`HAProxy ${version} lives on after SIG${signal}`);
+  }
+
+  async function start(): Promise<void> {
+    await engine!.podman("start", engine!.container);
+    if (!await until(answers)) {
+      throw new Error(`HAProxy ${version} did not start again:\n${await logs()}`);
+    }
+  }
+
+  async function reload(): Promise<void> {
+    const before = await runtimePid(runtime);
+    await engine!.podman("kill", "--signal", "USR2", engine!.container);
+    // The old worker accepts until the new one has told it to stop: one answer proves little.
+    let row = 0;
+    const changed = async () => {
+      const pid = await runtimePid(runtime);
+      row = pid !== undefined && pid !== before ? row + 1 : 0;
+      return row >= 5;
+    };
+    if (!await until(changed)) {
+      throw new Error(`HAProxy ${version} did not reload:\n${await logs()}`);
+    }
+  }
+
+  async function dispose(): Promise<void> {
+    await engine?.remove();
+    await Deno.remove(folder, { recursive: true });
+  }
+
+  try {
+    engine = await makeEngine(folder, version);
+    let attempt = 1;
+    do await configure(); while (!await launch() && attempt++ < ATTEMPTS);
+    if (attempt > ATTEMPTS) throw new Error(`HAProxy ${version}: ports lost ${ATTEMPTS} times`);
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+
+  return {
+    version,
+    root,
+    options: options!,
+    configFile: paths(root).config,
+    configInside,
+    container: engine.container,
+    bin: engine.bin,
+    podman: engine.podman,
+    async workerPid() {
+      const pid = await runtimePid(runtime);
+      if (pid === undefined) throw new Error(`HAProxy ${version} does not answer`);
+      return pid;
+    },
+    runtime,
+    reload,
+    kill9: () => end("KILL"),
+    stop: () => end("TERM"),
+    start,
+    logs,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** One Podman with a state of its own, for one container. */
+interface Engine {
+  readonly container: string;
+  readonly bin: string;
+  podman(...args: string[]): Promise<string>;
+  /** A new container that runs HAProxy with these arguments. */
+  run(options: readonly string[], ...args: string[]): Promise<void>;
+  /** Podman's word for it: running, exited; empty when there is none. */
+  status(): Promise<string>;
+  logs(): Promise<string>;
+  /** Ends it, if there is one. */
+  remove(): Promise<void>;
+}
+
+async function makeEngine(folder: string, version: HaproxyVersion): Promise<Engine> {
+  const binary = Deno.env.get("PODMAN");
+  if (!binary) throw new Error("PODMAN is not set: run the tests by scripts/test.sh");
+  const container = `haproxy-mcp-test-${crypto.randomUUID()}`;
+  const [bin, state, image] = ["bin", "podman", "image"].map((name) => join(folder, name));
+  await Deno.mkdir(bin);
+  const wrapper = `#!/bin/sh\nPODMAN_STATE='${state}' exec '${binary}' "$@"\n`;
+  await Deno.writeTextFile(join(bin, "podman"), wrapper, { mode: 0o755 });
+  // Podman makes the mounts' folders in it, so it is a copy of what haproxy needs.
+  const source = join(haproxyBinary(version), "../../root/usr");
+  await command("sh", [
+    "-c",
+    `mkdir -p "$2/usr" && cp -a "$1/lib" "$1/lib64" "$1/sbin" "$2/usr" &&
+    ln -s usr/lib "$2/lib" && ln -s usr/lib64 "$2/lib64"`,
+    "sh",
+    source,
+    image,
+  ]);
+
+  const podman = (...args: string[]) =>
+    command(join(bin, "podman"), args).then(({ stdout }) => stdout);
+  return {
+    container,
+    bin,
+    podman,
+    async run(options, ...args) {
+      await podman(
+        ...["run", "--detach", "--name", container, "--network", "host", "--timeout", LIFETIME],
+        ...["--cgroup-parent", `/${container}`, "--log-driver", "k8s-file"],
+        ...(options.length > 0 ? options : limits()),
+        ...["--rootfs", image, "haproxy", ...args],
+      );
+    },
+    async status() {
+      const status = await podman(
+        "container",
+        "inspect",
+        "--format",
+        "{{.State.Status}}",
+        container,
+      )
+        .catch(() => "");
+      return status.trim();
+    },
+    async logs() {
+      const { stdout, stderr } = await command(join(bin, "podman"), ["logs", container]);
+      return stdout + stderr;
+    },
+    async remove() {
+      await podman("rm", "--force", "--ignore", "--time", "0", container);
+      // Podman leaves the empty groups, and where init is slow a dead conmon still counts as in them.
+      const tidy = `for try in 1 2 3 4 5; do
+        find /sys/fs/cgroup -depth -path "*/$1*" -type d -exec rmdir {} + 2>&- && break
+        sleep 0.1
+      done; true`;
+      await command("sh", ["-c", tidy, "sh", container]);
+    },
+  };
+}
+
+async function rewrite(file: string, change: (text: string) => string): Promise<void> {
+  await Deno.writeTextFile(file, change(await Deno.readTextFile(file)));
+}
+
+/** As many as a container engine's machine may lack the right to raise. */
+function limits(files = 1024): string[] {
+  return [`--ulimit=nofile=${files}:${files}`, "--ulimit=nproc=4096:4096"];
+}
+
+async function command(name: string, args: readonly string[]) {
+  const { success, stdout, stderr } = await new Deno.Command(name, {
+    args: [...args],
+    clearEnv: true,
+    env: { PATH: Deno.env.get("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin" },
+    stdin: "null",
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  if (!success) throw new Error(`${name} ${args.join(" ")}: ${text(stderr).trim()}`);
+  return { stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** Asks every 20 ms; false when the answer was not yes within PATIENCE. */
+async function until(condition: () => Promise<boolean>): Promise<boolean> {
+  for (const end = Date.now() + PATIENCE; Date.now() < end; await delay(20)) {
+    if (await condition()) return true;
+  }
+  return false;
+}
