@@ -1,4 +1,5 @@
 /** What HAProxy and disk can differ in. */
+import type { AgentError } from "../errors.ts";
 
 export const KINDS = ["domain", "server", "certificate"] as const;
 export type Kind = typeof KINDS[number];
@@ -7,6 +8,15 @@ export interface Subject {
   readonly kind: Kind;
   /** The map's key (`example.com`, `.example.com`), the server (`pool_5_1`), the certificate's file. */
   readonly name: string;
+}
+
+/** Between disk and HAProxy. */
+export interface Drift {
+  readonly differences: readonly Subject[];
+  /** What can't be brought in line: a slot that haproxy.cfg lacks, a certificate that can't be read. */
+  readonly problems: readonly AgentError[];
+  /** What would be sent. */
+  readonly commands: readonly string[];
 }
 
 /** How many of each kind. */

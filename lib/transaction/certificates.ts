@@ -2,10 +2,9 @@
 import type { Files } from "../config.ts";
 import type { Convergence } from "../reconcile/converge.ts";
 import { certificateDrift, convergeCertificates } from "../reconcile/certificates.ts";
-import type { Subject } from "../reconcile/subject.ts";
+import type { Drift, Subject } from "../reconcile/subject.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { CertificateFiles } from "../state/certificates.ts";
-import type { Drift } from "./whole.ts";
 
 export interface CertificateKeeper {
   /** How many there are on disk, as read last. */

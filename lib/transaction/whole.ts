@@ -4,7 +4,7 @@ import { converge, type Convergence, lacks } from "../reconcile/converge.ts";
 import { diff, inOrder } from "../reconcile/diff.ts";
 import { anotherProcess, readProcess } from "../reconcile/processes.ts";
 import type { scopeReader } from "../reconcile/running.ts";
-import type { Subject } from "../reconcile/subject.ts";
+import type { Drift, Subject } from "../reconcile/subject.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
 import { type HaproxyProcess, processOf, readInfo } from "../runtime/process.ts";
 import type { PoolShape } from "../names/server.ts";
@@ -19,15 +19,6 @@ import type { Finisher } from "./unfinished.ts";
 const DEADLINE_MS = 60_000;
 /** How long a new worker may take until it answers, once the reload was confirmed or its signal sent. */
 const NEW_WORKER_MS = 30_000;
-
-/** Between disk and HAProxy. */
-export interface Drift {
-  readonly differences: readonly Subject[];
-  /** What can't be brought in line: a slot that haproxy.cfg lacks, a certificate that can't be read. */
-  readonly problems: readonly AgentError[];
-  /** What would be sent. */
-  readonly commands: readonly string[];
-}
 
 export interface WholeDrift extends Drift {
   /** servers.state, which HAProxy reads at its next start, is not what servers.json says. */

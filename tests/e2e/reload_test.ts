@@ -1,6 +1,6 @@
 /** haproxy_reload under load, by each of its ways: no request is lost, and what was set at run time is there afterwards. */
 import assert from "node:assert/strict";
-import { startServe } from "../support/agent.ts";
+import { callFromShell, connectStdio, startServe } from "../support/agent.ts";
 import { type Backend, startBackend } from "../support/backend.ts";
 import { type Haproxy, haproxyBinary, startHaproxy } from "../support/haproxy.ts";
 import { type Load, type LoadKind, type LoadReport, startLoad } from "../support/load.ts";
@@ -182,6 +182,30 @@ const WAYS: Readonly<Record<Way, string>> = {
   podman: "Podman (real)",
   systemd: "systemd (a stand-in for systemctl; HAProxy is real)",
 };
+
+Deno.test("the shell and stdio reload, check and look as well, beside a running serve", async () => {
+  await using haproxy = await startHaproxy({ pools: 2, slots: 3 });
+  await using _serve = await startServe(haproxy);
+  const pid = await haproxy.workerPid();
+  const reloaded = await callFromShell(haproxy, "reload");
+  assert.equal(reloaded.code, 0);
+  assert.deepEqual([reloaded.printed.reloaded, reloaded.printed.way], [true, "master"]);
+  const second = await haproxy.workerPid();
+  assert.notEqual(second, pid);
+  {
+    await using stdio = await connectStdio(haproxy);
+    assert.equal((await stdio.call("reload")).structured.reloaded, true);
+    assert.equal((await stdio.call("check_config")).structured.valid, true);
+  }
+  assert.notEqual(await haproxy.workerPid(), second);
+  const health = await callFromShell(haproxy, "health");
+  assert.deepEqual([health.code, health.printed.status], [0, "healthy"]);
+
+  await Deno.writeTextFile(haproxy.configFile, "bogus\n");
+  const broken = await callFromShell(haproxy, "reload");
+  assert.equal(broken.code, 1);
+  assert.equal((broken.printed.error as { code: string }).code, "CONFIG_INVALID");
+});
 
 Deno.test("health says which way a reload takes, and what the container does", {
   ignore: podmanMissing !== undefined,
