@@ -167,11 +167,21 @@ export function readSettings(env: Environment): Settings {
   const root = text("HAPROXY_ROOT", "/opt/haproxy");
   if (!isAbsolute(root)) throw new SettingsError("HAPROXY_ROOT", root, "an absolute path is");
   const base = resolve(root);
+  const own = {
+    lock: join(base, "data/lock"),
+    journal: join(base, "data/journal/changes.jsonl"),
+    audit: join(base, "data/audit.jsonl"),
+  };
+  const taken = new Set(Object.values(own));
   const inRoot = (name: Variable, fallback: string) => {
     const path = resolve(base, text(name, join(base, fallback)));
     if (!path.startsWith(`${base}/`)) {
       throw new SettingsError(name, path, `a file under HAPROXY_ROOT (${base}) is`);
     }
+    if (taken.has(path)) {
+      throw new SettingsError(name, path, "a file that has no other use here is");
+    }
+    taken.add(path);
     return path;
   };
 
@@ -201,6 +211,10 @@ export function readSettings(env: Environment): Settings {
   if (binary && (CONTROL.test(binary) || (binary.includes("/") && !isAbsolute(binary)))) {
     throw new SettingsError("HAPROXY_BINARY", binary, "a program's name or absolute path is");
   }
+  // Main runs it, and whatever lies under the root the tools room can write.
+  if (isAbsolute(binary) && resolve(binary).startsWith(`${base}/`)) {
+    throw new SettingsError("HAPROXY_BINARY", binary, "a program outside of HAPROXY_ROOT is");
+  }
   const configFile = resolve(base, text("HAPROXY_CONFIG_FILE", join(base, "conf/haproxy.cfg")));
   if (CONTROL.test(configFile)) {
     throw new SettingsError("HAPROXY_CONFIG_FILE", configFile, "a path of one line is");
@@ -222,9 +236,7 @@ export function readSettings(env: Environment): Settings {
       certsFolder: inRoot("HAPROXY_CERTS_DIR", "certs"),
       certificates: inRoot("HAPROXY_CERTS_FILE", "conf/certificates.json"),
       crtList: inRoot("HAPROXY_CRT_LIST", "certs/crt-list.txt"),
-      lock: join(base, "data/lock"),
-      journal: join(base, "data/journal/changes.jsonl"),
-      audit: join(base, "data/audit.jsonl"),
+      ...own,
     },
     haproxy: {
       host: hostName("HAPROXY_HOST", "localhost"),

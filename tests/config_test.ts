@@ -144,3 +144,23 @@ Deno.test("a bad setting is one line that names the variable, its value and what
     );
   }
 });
+
+Deno.test("no file has two uses, and main runs no program that the tools room can write", () => {
+  for (
+    const [name, value] of [
+      ["HAPROXY_STATE_FILE", "conf/servers.state"],
+      ["HAPROXY_STATE_FILE", "conf/servers.json"],
+      ["HAPROXY_CERTS_FILE", "conf/domains.map"],
+      ["HAPROXY_MAP_FILE", "data/lock"],
+      ["HAPROXY_BINARY", "/r/run/haproxy"],
+      ["HAPROXY_BINARY", "/r/../r/haproxy"],
+    ]
+  ) {
+    assert.throws(
+      () => readSettings({ HAPROXY_ROOT: "/r", [name]: value }),
+      (error: Error) => error.name === "SettingsError" && error.message.startsWith(`${name}=`),
+      name,
+    );
+  }
+  readSettings({ HAPROXY_ROOT: "/r", HAPROXY_BINARY: "/rr/haproxy" });
+});

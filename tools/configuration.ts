@@ -1,9 +1,11 @@
 /** haproxy.cfg: is it valid, and HAProxy with it anew. The acts are main's: the tools room may run no program. */
 import { z } from "zod";
 import { AgentError } from "../lib/errors.ts";
-import { RELOAD_WAYS } from "../lib/config.ts";
+import { RELOAD_WAYS, type ReloadWay } from "../lib/config.ts";
+import { readProcess } from "../lib/reconcile/processes.ts";
 import { countKinds, countsInWords } from "../lib/reconcile/subject.ts";
-import type { Reloaded } from "../lib/transaction/whole.ts";
+import type { HaproxyProcess } from "../lib/runtime/process.ts";
+import type { Reloaded } from "../lib/transaction/reload.ts";
 import type { ToolContext } from "./context.ts";
 import { confirm, dryRun } from "./fields.ts";
 import type { ConfigCheck, ConfigMessage, ReloadOrder } from "./host_acts.ts";
@@ -101,15 +103,19 @@ export const reload = tool({
     call.progress({ progress: 0, total: 3, message: "checking haproxy.cfg" });
     const check = await checkFirst(context, call.signal);
     if (dry_run) return await rehearse(context, check, call.signal, start);
-    if (check.unchecked !== undefined && !confirm) throw unsafe(check.unchecked);
+    if (check.unchecked !== undefined && !confirm && context.confirm !== "off") {
+      await wayOf(context, call.signal);
+      throw unsafe(check.unchecked);
+    }
     call.progress({ progress: 1, total: 3, message: "reloading" });
-    const reloaded = await context.transactions.reload(
-      () => context.host.call("reload", undefined, { signal: call.signal, deadlineMs: RELOAD_MS }),
-      call.signal,
+    // Not cancelled with the call: half an order is none.
+    const order = () => context.host.call("reload", undefined, { deadlineMs: RELOAD_MS });
+    const reloaded = await context.transactions.reload(order, call.signal).catch((cause) =>
+      notRunning(context, cause)
     );
     call.progress({ progress: 3, total: 3, message: "restored" });
-    assertReloaded(reloaded);
-    const { answer: { way }, process, changed } = reloaded;
+    const process = servingAfter(context, reloaded);
+    const { answer: { way }, changed } = reloaded;
     const restored = countKinds(changed);
     const duration_ms = Math.round(performance.now() - start);
     const all = distinct([...check.warnings, ...reloaded.answer.warnings]);
@@ -178,19 +184,29 @@ export function configInvalid(errors: readonly ConfigMessage[]): AgentError {
   });
 }
 
+/** How a reload would be done. Throws UNSUPPORTED where there is no way. */
+async function wayOf({ host }: ToolContext, signal: AbortSignal): Promise<ReloadWay> {
+  const { reload: { way, tried } } = await host.call("hostStatus", undefined, { signal });
+  if (way !== null) return way;
+  const reasons = tried.map(({ way, problem }) => `${way}: ${problem}`).join("; ");
+  throw new AgentError("UNSUPPORTED", `HAProxy can't be reloaded from here: ${reasons}.`, {
+    hint: "Is HAProxy running? Set HAPROXY_MASTER, HAPROXY_CONTAINER or HAPROXY_RELOAD.",
+  });
+}
+
+/** Where no way works because there is no HAProxy, that is what has to be said. */
+async function notRunning({ runtime }: ToolContext, cause: unknown): Promise<never> {
+  if (AgentError.from(cause).code === "UNSUPPORTED") await readProcess(runtime);
+  throw cause;
+}
+
 async function rehearse(
   context: ToolContext,
   { warnings, unchecked }: FirstCheck,
   signal: AbortSignal,
   start: number,
 ) {
-  const { reload: { way, tried } } = await context.host.call("hostStatus", undefined, { signal });
-  if (way === null) {
-    const reasons = tried.map(({ way, problem }) => `${way}: ${problem}`).join("; ");
-    throw new AgentError("UNSUPPORTED", `There is no way to reload HAProxy (${reasons}).`, {
-      hint: "Set HAPROXY_MASTER, HAPROXY_CONTAINER or HAPROXY_RELOAD.",
-    });
-  }
+  const way = await wayOf(context, signal);
   return {
     text: `Dry run, nothing was changed. ${unchecked ?? "The configuration is valid."} ` +
       `HAProxy would be reloaded by ${WAYS[way]}.`,
@@ -205,25 +221,36 @@ async function rehearse(
   };
 }
 
-function assertReloaded({ replaced, answer, process, problems }: Reloaded<ReloadOrder>): void {
+/** The new process. Throws RELOAD_FAILED where there is none, or where it lacks something. */
+function servingAfter(
+  { runtime: { address } }: ToolContext,
+  { replaced, answer: { way }, process, problems }: Reloaded<ReloadOrder>,
+): HaproxyProcess {
   const failed = (message: string, hint: string) =>
-    new AgentError("RELOAD_FAILED", message, { hint, details: { way: answer.way } });
+    new AgentError("RELOAD_FAILED", message, { hint, details: { way } });
+  if (process === undefined) {
+    throw failed(
+      `HAProxy was told to reload by ${
+        WAYS[way]
+      }, and nothing answers at ${address.host}:${address.port} since.`,
+      "Look at haproxy.cfg and at HAProxy's log. Once the file is right, reload again, or start HAProxy.",
+    );
+  }
   if (!replaced) {
     throw failed(
       `HAProxy was told to reload by ${
-        WAYS[answer.way]
+        WAYS[way]
       }, but process ${process.pid} still serves, unchanged.`,
       "HAProxy's log says why the new worker did not start: a port in use, a file that it can't read.",
     );
   }
-  if (problems.length > 0) {
-    throw failed(
-      `HAProxy was reloaded, and process ${process.pid} serves, but not all that the files hold: ${
-        problems.map(({ message }) => message).join(" ")
-      }`,
-      problems[0].hint ?? "haproxy_health shows what differs.",
-    );
-  }
+  if (problems.length === 0) return process;
+  throw failed(
+    `HAProxy was reloaded, and process ${process.pid} serves, but not all that the files hold: ${
+      problems.slice(0, 5).map(({ message }) => message).join(" ")
+    }`,
+    "Put right what is named, then haproxy_restore_state brings it to HAProxy.",
+  );
 }
 
 /** The check and the new worker say the same things. */

@@ -67,6 +67,8 @@ export async function openContext(settings: ToolsSettings, host: Host): Promise<
   const path = transactions({ settings, store, lock, runtime, certificates });
 
   await path.open().catch((cause) => {
+    // In the shell each tool says so itself: haproxy_health and haproxy_check_config are for such moments.
+    if (!settings.heal && AgentError.from(cause).code === "STATE_CORRUPT") return;
     store.close();
     lock.close();
     throw cause;

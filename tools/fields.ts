@@ -75,7 +75,7 @@ export const wouldChange = {
     files: z.array(z.object({ file: z.string(), lines: z.array(z.string()) }))
       .describe("Lines that go (-) and come (+)."),
     commands: z.array(z.string()).describe("Runtime API commands."),
-  }).optional().describe("Only with dry_run."),
+  }).optional().describe("Only with dry_run; the first 200 of each."),
 };
 
 export function entryOf(pool: string, slot: number, { ip, httpPort, weight, state }: Server) {
@@ -87,6 +87,14 @@ export function hostPort(
   { ip, http_port }: { readonly ip: string; readonly http_port: number },
 ): string {
   return `${ip.includes(":") ? `[${ip}]` : ip}:${http_port}`;
+}
+
+/** Of a thousand changes nobody reads all. */
+const MAX_PREVIEWED = 200;
+
+function atMost(lines: readonly string[]): string[] {
+  const more = lines.length - MAX_PREVIEWED;
+  return more > 0 ? [...lines.slice(0, MAX_PREVIEWED), `… and ${more} more`] : [...lines];
 }
 
 /** A writing tool's answer: what it did, or what a dry run says it would do. */
@@ -102,8 +110,8 @@ export function answer<T extends object>(
 } {
   if (!preview) return { text: done, structured };
   const would_change = {
-    files: preview.files.map(({ file, lines }) => ({ file, lines: [...lines] })),
-    commands: [...preview.commands],
+    files: preview.files.map(({ file, lines }) => ({ file, lines: atMost(lines) })),
+    commands: atMost(preview.commands),
   };
   const lines = [
     ...would_change.files.flatMap((
@@ -113,9 +121,11 @@ export function answer<T extends object>(
       ? ["HAProxy:", ...would_change.commands.map((command) => `  ${command}`)]
       : []),
   ];
-  const what = lines.length > 0 ? lines.join("\n") : "Nothing: all of it is so already.";
+  const what = lines.length > 0
+    ? `It would be: ${done}\n${lines.join("\n")}`
+    : `Nothing would change: ${done}`;
   return {
-    text: `Dry run, nothing was changed. It would be: ${done}\n${what}`,
+    text: `Dry run, nothing was changed. ${what}`,
     structured: { ...structured, would_change },
   };
 }

@@ -1,7 +1,7 @@
 /** Health: of a domain, of every server. Of the system: system_health.ts. */
 import { z } from "zod";
 import { parseDomain } from "../lib/names/domain.ts";
-import { poolNumber, SERVER_STATES } from "../lib/names/server.ts";
+import { SERVER_STATES } from "../lib/names/server.ts";
 import { anyBackend, domain } from "./fields.ts";
 import { backendOf } from "./places.ts";
 import {
@@ -76,7 +76,8 @@ export const domainHealth = tool({
   name: "haproxy_domain_health",
   title: "Health of a domain",
   description:
-    "Whether a domain is served: healthy (all its servers take requests), degraded (some), down (none), or " +
+    "Whether a domain is served: healthy (all its servers take requests), degraded (some), down (none, or HAProxy does " +
+    "not route it), or " +
     "no_servers; with each server's address, status and last health check.",
   group: "health",
   hints: READS,
@@ -88,15 +89,28 @@ export const domainHealth = tool({
     servers: z.array(serverHealth),
     healthy_count: z.int(),
     total_count: z.int(),
+    routed: z.boolean().describe(
+      "HAProxy's map leads the domain there; false after a hand edit that was not restored.",
+    ),
   }),
   async run({ domain }, context, { signal }) {
     const asked = parseDomain(domain);
     const pool = await context.transactions.read((desired) => backendOf(desired, asked));
-    const servers = (await readBackend(context, pool, signal)).map(healthOf);
+    const [rows, route] = await Promise.all([
+      readBackend(context, pool, signal),
+      context.transactions.routeOf(asked.key, signal),
+    ]);
+    const servers = rows.map(healthOf);
     const healthy = servers.filter((server) => server.healthy).length;
-    const status = statusOfDomain(healthy, servers.length);
-    const sentence = `${asked.name} -> ${pool}: ${status}` +
-      (servers.length > 0 ? `, ${healthy} of ${servers.length} servers take requests` : "");
+    const routed = route === pool;
+    const status = routed ? statusOfDomain(healthy, servers.length) : "down";
+    const sentence = [
+      `${asked.name} -> ${pool}: ${status}`,
+      ...(routed ? [] : [astray(asked.name, route)]),
+      servers.length > 0
+        ? `${healthy} of ${servers.length} servers take requests`
+        : "haproxy_add_server adds one",
+    ].join(", ");
     return {
       text: servers.length > 0 ? `${sentence}\n${serverTable(servers)}` : sentence,
       structured: {
@@ -106,10 +120,16 @@ export const domainHealth = tool({
         servers,
         healthy_count: healthy,
         total_count: servers.length,
+        routed,
       },
     };
   },
 });
+
+function astray(domain: string, route: string | undefined): string {
+  const now = route === undefined ? `does not route ${domain}` : `routes ${domain} to ${route}`;
+  return `but HAProxy ${now} now: haproxy_restore_state puts that right`;
+}
 
 function statusOfDomain(healthy: number, total: number): typeof DOMAIN_STATUSES[number] {
   if (total === 0) return "no_servers";
@@ -134,15 +154,10 @@ export const getServerHealth = tool({
       ? (await readBackends(context, signal)).servers
       : await readBackend(context, backend, signal);
     const servers = rows.map(healthOf);
-    const nothing = backend === "" ? "No servers yet." : emptyBackend(backend, context.shape);
+    const nothing = backend === "" ? "No servers yet." : `${backend} has no servers.`;
     return {
       text: servers.length > 0 ? serverTable(servers) : nothing,
       structured: { servers },
     };
   },
 });
-
-function emptyBackend(backend: string, shape: Parameters<typeof poolNumber>[1]): string {
-  const pool = poolNumber(backend, shape) !== undefined;
-  return `${backend} has no servers${pool ? ": haproxy_add_server adds one" : ""}.`;
-}

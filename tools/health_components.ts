@@ -8,7 +8,7 @@ import { describeSeveral } from "../lib/reconcile/processes.ts";
 import { countKinds, countsInWords } from "../lib/reconcile/subject.ts";
 import type { RuntimeAddress } from "../lib/runtime/connection.ts";
 import type { HaproxyProcess } from "../lib/runtime/process.ts";
-import type { WholeDrift } from "../lib/transaction/whole.ts";
+import type { FilesView, WholeDrift } from "../lib/transaction/whole.ts";
 import type { HostStatus } from "./host_acts.ts";
 import { type Backends, isHealthy } from "./server_rows.ts";
 import { duration } from "./text_table.ts";
@@ -36,6 +36,10 @@ export const healthOutput = z.object({
       servers_total: z.int(),
       domains_down: z.array(z.string())
         .describe(`Whose ready servers are all down, ${MAX_NAMED} at most.`),
+      domains_off: z.array(z.string())
+        .describe(`Whose servers are all in drain, maint or of weight 0, ${MAX_NAMED} at most.`),
+      domains_astray: z.array(z.string())
+        .describe(`That lead to a backend that HAProxy does not have, ${MAX_NAMED} at most.`),
     }),
     config_files: component.extend({
       files: z.array(z.object({ file: z.string(), problem: z.string().describe("Empty: none.") })),
@@ -62,6 +66,8 @@ export interface Running {
   readonly backends: Backends;
   readonly drift: WholeDrift;
   readonly domainsDown: readonly string[];
+  readonly domainsOff: readonly string[];
+  readonly domainsAstray: readonly string[];
 }
 
 /** Which processes answer, and what was seen of the rest or why it could not be seen. */
@@ -69,10 +75,12 @@ export type Settled =
   & { readonly processes: readonly HaproxyProcess[] }
   & ({ readonly value: Running } | { readonly error: AgentError });
 
+const NOTHING = { domainsDown: [], domainsOff: [], domainsAstray: [] };
+
 export function haproxyComponent(at: RuntimeAddress, running: Settled): Components["haproxy"] {
   const { processes } = running;
   const servers = "value" in running ? running.value.backends.servers : [];
-  const domainsDown = "value" in running ? running.value.domainsDown : [];
+  const { domainsDown, domainsOff, domainsAstray } = "value" in running ? running.value : NOTHING;
   const healthy = servers.filter(isHealthy).length;
   const figures = {
     address: `${at.host}:${at.port}`,
@@ -80,6 +88,8 @@ export function haproxyComponent(at: RuntimeAddress, running: Settled): Componen
     servers_healthy: healthy,
     servers_total: servers.length,
     domains_down: domainsDown.slice(0, MAX_NAMED),
+    domains_off: domainsOff.slice(0, MAX_NAMED),
+    domains_astray: domainsAstray.slice(0, MAX_NAMED),
   };
   const component = (status: Status, message: string) => ({ status, message, ...figures });
   if (processes.length > 1) return component("degraded", describeSeveral(processes, at));
@@ -88,31 +98,39 @@ export function haproxyComponent(at: RuntimeAddress, running: Settled): Componen
     return component(code === "HAPROXY_UNREACHABLE" ? "down" : "degraded", message);
   }
   const [{ version, pid, uptime }] = processes;
-  const state = `${version}, process ${pid}, up ${duration(uptime)}; ` +
-    `${healthy} of ${servers.length} servers take requests`;
-  if (domainsDown.length === 0) return component("ok", state);
-  const are = domainsDown.length === 1 ? "is" : "are";
-  return component("degraded", `${state}; ${named(domainsDown, 3)} ${are} down`);
+  const are = (domains: readonly string[], what: string) =>
+    domains.length === 0
+      ? []
+      : [`${named(domains, 3)} ${domains.length === 1 ? "is" : "are"} ${what}`];
+  const message = [
+    `${version}, process ${pid}, up ${duration(uptime)}`,
+    `${healthy} of ${servers.length} servers take requests`,
+    ...are(domainsDown, "down"),
+    ...are(domainsAstray, "mapped to a backend that HAProxy does not have"),
+    ...are(domainsOff, "switched off (drain, maint or weight 0)"),
+  ].join("; ");
+  return component(domainsDown.length + domainsAstray.length > 0 ? "degraded" : "ok", message);
 }
 
 export function filesComponent(
   paths: Files,
   host: HostStatus | AgentError,
+  { problem, certificates }: FilesView,
   running: Settled,
 ): Components["config_files"] {
-  const corrupt = "error" in running && /^STATE_/.test(running.error.code)
-    ? running.error.message
-    : "";
+  const problems = [...(problem ? [problem] : []), ...certificates.problems]
+    .map(({ message }) => message);
   const stale = "value" in running && running.value.drift.staleServerState;
+  const own = [paths.map, paths.servers, paths.certificates, paths.crtList].map((file) => ({
+    file,
+    problem: problems.find((each) => each.startsWith(file)) ?? "",
+  }));
   const files = [
     ...(host instanceof AgentError ? [] : [{
       file: host.config_file.path,
       problem: host.config_file.problem ?? unread(host, running),
     }]),
-    ...[paths.map, paths.servers, paths.certificates, paths.crtList].map((file) => ({
-      file,
-      problem: corrupt.includes(file) ? corrupt : "",
-    })),
+    ...own,
     {
       file: paths.serverState,
       problem: stale
@@ -120,10 +138,17 @@ export function filesComponent(
         : "",
     },
   ];
-  const bad = files.filter(({ problem }) => problem !== "");
-  if (bad.length === 0) return { status: "ok", message: `${files.length} files, in order`, files };
-  const message = bad.map(({ file, problem }) => `${basename(file)}: ${problem}`).join("; ");
-  return { status: "degraded", message, files };
+  // One that names no file by its path, such as a journal that can't be read.
+  const other = problem && own.every((each) => each.problem !== problem.message)
+    ? [problem.message]
+    : [];
+  const bad = files.filter(({ problem }) => problem !== "").map(({ file, problem }) =>
+    problem.startsWith(file) ? problem : `${basename(file)}: ${problem}`
+  );
+  const all = [...bad, ...other];
+  return all.length === 0
+    ? { status: "ok", message: `${files.length} files, in order`, files }
+    : { status: "degraded", message: all.join("; "), files };
 }
 
 /** An edit of haproxy.cfg does nothing until the reload, which is easily forgotten. */
@@ -146,17 +171,11 @@ export function containerComponent(host: HostStatus | AgentError): Components["c
 }
 
 export function certificatesComponent(
-  count: number,
-  running: Settled,
+  { certificates: { count, problems } }: FilesView,
 ): Components["certificates"] {
-  if ("error" in running) return { status: "off", message: `${count} on disk`, count };
-  const problems = running.value.drift.problems.filter(({ code }) => code === "CERTIFICATE");
-  if (problems.length === 0) return { status: "ok", message: `${count} on disk`, count };
-  return {
-    status: "degraded",
-    message: problems.map(({ message }) => message).join(" "),
-    count,
-  };
+  return problems.length === 0
+    ? { status: "ok", message: `${count} on disk`, count }
+    : { status: "degraded", message: problems.map(({ message }) => message).join(" "), count };
 }
 
 export function syncComponent(running: Settled): Components["sync"] {
@@ -178,7 +197,9 @@ export function syncComponent(running: Settled): Components["sync"] {
   const message = [
     ...(differences.length > 0
       ? [
-        `${countsInWords(counts)} differ (${named(names, 3)}): ` +
+        `${countsInWords(counts)} ${names.length === 1 ? "differs" : "differ"} (${
+          named(names, 3)
+        }): ` +
         "haproxy_restore_state brings HAProxy to what the files say",
       ]
       : []),

@@ -32,13 +32,14 @@ export const saveState = tool({
   output: z.object({ file: z.string(), servers: z.int(), ...wouldChange }),
   async run({ dry_run }, context, { signal }) {
     const file = context.paths.savedState;
-    const pools = await context.transactions.still(async () => {
+    const write = async () => {
       const look = showServersState();
       const replies = await context.runtime.converse((talk) => talk.exchange([look]), { signal });
       const pools = filledSlots(parseServersState(texts([look], replies)[0]), context.shape);
       if (!dry_run) await context.files.replace(file, renderServerStateFile(pools), 0o600);
       return pools;
-    });
+    };
+    const pools = await context.transactions.still(write, signal);
     const lines = serverLines(pools);
     const preview = dry_run
       ? {
@@ -102,35 +103,43 @@ export const restoreState = tool({
         result: null,
       }),
     });
-    if (problems.length > 0) throw incomplete(problems, changed.length);
+    if (problems.length > 0 && !dry_run) throw incomplete(problems, changed.length);
     const named = KINDS.flatMap((kind) =>
       changed.filter((each) => each.kind === kind).slice(0, MAX_NAMED)
     ).map(({ kind, name }) => ({ kind, name: kind === "domain" ? domainOfKey(name) : name }));
     const done = changed.length === 0
       ? `Nothing to restore: all ${unchanged} domains, servers and certificates are as the files say.`
       : `Restored ${changed.length} of ${changed.length + unchanged}: ${listed(named, changed)}.`;
+    const open = problems.map(({ message }) => `Can't be restored: ${message}`);
     return answer(
-      done,
+      [done, ...open].join("\n"),
       { changed: named, changed_count: changed.length, unchanged },
       preview,
     );
   },
 });
 
+/** In the text; the structured answer has more. */
+const MAX_LISTED = 10;
+
 function listed(named: readonly Subject[], all: readonly Subject[]): string {
-  const more = all.length - named.length;
-  return named.map(({ name }) => name).join(", ") + (more > 0 ? ` and ${more} more` : "");
+  const shown = named.slice(0, MAX_LISTED);
+  const more = all.length - shown.length;
+  return shown.map(({ name }) => name).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 function incomplete(problems: readonly AgentError[], changed: number): AgentError {
   const [first] = problems;
+  const places = problems.length === 1 ? "one place" : `${problems.length} places`;
   return new AgentError(
     first.code,
-    `HAProxy is not what the files say, in ${problems.length} places: ${
+    `HAProxy is not what the files say, in ${places}: ${
       problems.slice(0, 5).map(({ message }) => message).join(" ")
     }`,
     {
-      hint: first.hint,
+      // The problems' own hints speak of calls that changed nothing.
+      hint:
+        `What could be restored was (${changed} of it differed). Put right what is named, then restore again.`,
       details: { problems: problems.map(({ message }) => message), changed },
     },
   );

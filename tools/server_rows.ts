@@ -1,7 +1,7 @@
 /** Servers as HAProxy reports them, beside what disk says: of the pools only filled slots, and of those no idle row is read. */
 import { AgentError } from "../lib/errors.ts";
 import { poolNumber, type PoolShape, serverName, slotOf } from "../lib/names/server.ts";
-import { showBackendStat, showServerStat } from "../lib/runtime/commands.ts";
+import { showBackendStat, showOneBackendStat, showServerStat } from "../lib/runtime/commands.ts";
 import type { Conversation } from "../lib/runtime/connection.ts";
 import { parseStat, type StatRow } from "../lib/runtime/parse.ts";
 import { texts } from "../lib/runtime/replies.ts";
@@ -35,15 +35,17 @@ export async function readBackend(
   backend: string,
   signal: AbortSignal,
 ): Promise<readonly ServerRow[]> {
-  const look = showServerStat(backend);
+  const look = showOneBackendStat(backend);
   const slots = await transactions.read((desired) => new Map(desired.slotsOf(backend)));
   const [reply] = await runtime.converse((talk) => talk.exchange([look]), { signal });
-  if (!reply.ok && /^No such proxy/.test(reply.message)) {
+  const unknown = !reply.ok && /^No such proxy/.test(reply.message);
+  const rows = unknown ? [] : parseStat(texts([look], [reply])[0]);
+  // A name that HAProxy does not know it reads as a number, and answers with the backend of that id.
+  if (!rows.some(({ pxname, type }) => type === BACKEND && pxname === backend)) {
     throw new AgentError("NOT_FOUND", `HAProxy has no backend ${backend}.`, {
-      hint: "haproxy_backends lists them.",
+      hint: "haproxy_backends lists those in use.",
     });
   }
-  const rows = parseStat(texts([look], [reply])[0]);
   return serversOf(backend, rows.filter(({ type }) => type === SERVER), slots, shape);
 }
 

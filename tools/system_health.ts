@@ -20,7 +20,7 @@ import {
 } from "./health_components.ts";
 import type { HostStatus } from "./host_acts.ts";
 import type { HaproxyProcess } from "../lib/runtime/process.ts";
-import { isHealthy, readBackends } from "./server_rows.ts";
+import { isHealthy, readBackends, type ServerRow } from "./server_rows.ts";
 import { READS, tool } from "./tool.ts";
 
 /** Main bounds its own looks; this is for a main that is busy. */
@@ -37,8 +37,9 @@ export const health = tool({
   input: z.strictObject({}),
   output: healthOutput,
   async run(_, context, { signal }) {
-    const [host, running] = await Promise.all([
+    const [host, files, running] = await Promise.all([
       askHost(context, signal),
+      context.transactions.files(),
       settled(context, signal),
     ]);
     const components: Components = {
@@ -52,9 +53,9 @@ export const health = tool({
         read_only: context.readOnly,
       },
       haproxy: haproxyComponent(context.runtime.address, running),
-      config_files: filesComponent(context.paths, host, running),
+      config_files: filesComponent(context.paths, host, files, running),
       container: containerComponent(host),
-      certificates: certificatesComponent(context.transactions.certificateCount(), running),
+      certificates: certificatesComponent(files),
       sync: syncComponent(running),
       reload: reloadComponent(host),
     };
@@ -81,19 +82,30 @@ async function settled(context: ToolContext, signal: AbortSignal): Promise<Settl
 
 async function lookAtHaproxy(context: ToolContext, signal: AbortSignal): Promise<Running> {
   const backends = await readBackends(context, signal);
-  const drift = await context.transactions.drift();
+  const drift = await context.transactions.drift(signal);
   const healthy = new Set(backends.servers.filter(isHealthy).map(({ backend }) => backend));
-  // What a person has drained or put into maint is down on purpose.
-  const wanted = new Set(
-    backends.servers.filter(({ wanted, row }) =>
-      wanted ? wanted.state === "ready" && wanted.weight > 0 : row !== undefined
-    ).map(({ backend }) => backend),
-  );
-  const down = [...wanted].filter((backend) => !healthy.has(backend));
-  const domainsDown = await context.transactions.read((desired) =>
-    down.flatMap((backend) => desired.keysOf(backend).values().map(domainOfKey).toArray())
-  );
-  return { backends, drift, domainsDown };
+  const filled = new Set(backends.servers.map(({ backend }) => backend));
+  const wanted = new Set(backends.servers.filter(isWanted).map(({ backend }) => backend));
+  const known = new Set(backends.backends.map(({ pxname }) => pxname));
+  return await context.transactions.read((desired) => {
+    const domainsOf = (isMeant: (backend: string) => boolean) =>
+      [...desired.backends()].filter(isMeant)
+        .flatMap((backend) => desired.keysOf(backend).values().map(domainOfKey).toArray());
+    return {
+      backends,
+      drift,
+      domainsDown: domainsOf((backend) => wanted.has(backend) && !healthy.has(backend)),
+      domainsOff: domainsOf((backend) =>
+        filled.has(backend) && !wanted.has(backend) && !healthy.has(backend)
+      ),
+      domainsAstray: domainsOf((backend) => !known.has(backend)),
+    };
+  });
+}
+
+/** What a person has drained, put into maint or given no weight is out of service on purpose. */
+function isWanted({ wanted, row }: ServerRow): boolean {
+  return wanted ? wanted.state === "ready" && wanted.weight > 0 : row !== undefined;
 }
 
 async function askHost(

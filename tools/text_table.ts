@@ -6,7 +6,9 @@ export type Cell = string | number;
 export function textTable(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const texts = [header, ...rows.map((row) => row.map(String))];
   const widths = header.map((_, i) => Math.max(...texts.map((row) => row[i].length)));
-  const right = header.map((_, i) => rows.length > 0 && rows.every((row) => isNumber(row[i])));
+  const right = header.map((_, i) =>
+    rows.every((row) => row[i] === "-" || isNumber(row[i])) && rows.some((row) => isNumber(row[i]))
+  );
   return texts.map((row) =>
     row.map((cell, i) => right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))
       .join("  ").trimEnd()
@@ -14,7 +16,7 @@ export function textTable(header: readonly string[], rows: readonly (readonly Ce
 }
 
 const isNumber = (cell: Cell) =>
-  typeof cell === "number" || /^(-|\d+(\.\d+)?( ?[a-zA-Z/%]+)?)$/.test(cell);
+  typeof cell === "number" || /^\d+(\.\d+)?( ?[a-zA-Z/%]+)?$/.test(cell);
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 

@@ -140,7 +140,7 @@ export function invalid(
 ): AgentError {
   const issues = error.issues.map((issue) => sentence(issue, above));
   return new AgentError("VALIDATION", `${issues[0]}.`, {
-    hint: `Parameters: ${Object.keys(input.shape).join(", ")}.`,
+    hint: `Parameters: ${Object.keys(input.shape).join(", ") || "none"}.`,
     details: { issues },
   });
 }

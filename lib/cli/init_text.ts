@@ -38,6 +38,7 @@ function serveCommand(options: InitOptions, { haproxy, front }: Settings): strin
   const { pools, slots, mcp } = options;
   const names = new Set(front.allowedHosts ?? ["localhost", "127.0.0.1"]);
   const variables = [
+    ...(haproxy.port !== 9999 ? [`HAPROXY_PORT=${haproxy.port}`] : []),
     ...(pools !== haproxy.poolCount ? [`HAPROXY_POOL_COUNT=${pools}`] : []),
     ...(slots !== haproxy.maxSlots ? [`HAPROXY_MAX_SLOTS=${slots}`] : []),
     ...(mcp && !front.allowedHosts?.includes(mcp.host)

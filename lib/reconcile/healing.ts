@@ -26,25 +26,25 @@ export interface HealingParts {
 
 /** Looks for the first time before it returns: where HAProxy answers, it is in line then. */
 export async function startHealing({ runtime, reconcile, finish }: HealingParts): Promise<Healing> {
-  /** Keys of the processes in line. More than one at once only where two HAProxys share the port. */
+  /** Keys of the processes that hold what disk says. */
   const inLine = new Set<string>();
   let last: string | undefined;
   let closed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let down = false;
-  const downtime = reminder();
+  const down = reminder();
   const sharing = reminder();
+  const failing = reminder();
 
   async function look(): Promise<void> {
     const { key, pid, stopping } = await readProcess(runtime);
-    if (down) log.info(`HAProxy answers again, process ${pid}`);
-    down = false;
-    downtime.over();
+    if (down.over()) log.info(`HAProxy answers again, process ${pid}`);
     // A reload's old worker: the next look meets the new one.
     if (stopping) return;
-    if (last !== undefined && last !== key) await lookForOthers();
+    const another = last !== undefined && last !== key;
     last = key;
+    if ((another || sharing.on) && await isShared()) return;
     await (inLine.has(key) ? finish() : heal());
+    if (failing.over()) log.info("What failed works again.");
   }
 
   async function heal(): Promise<void> {
@@ -57,23 +57,33 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
     inLine.add(process.key);
   }
 
-  /** Another process answers than before: it has taken the place of that one, or shares it. */
-  async function lookForOthers(): Promise<void> {
+  /**
+   * Another process answers than before: it has taken the place of that one, or shares it. Of two, one may be somebody
+   * else's, so nothing is sent to either.
+   */
+  async function isShared(): Promise<boolean> {
     const processes = await readProcesses(runtime);
     if (processes.length > 1) {
-      sharing.say((since) => log.error(`${since}${describeSeveral(processes, runtime.address)}`));
-      return;
+      const sentence = describeSeveral(processes, runtime.address);
+      sharing.say((since) => log.error(`${since}${sentence}`));
+      return true;
     }
-    sharing.over();
-    // Who was replaced does not come back; a new process may bear its number.
+    if (sharing.over()) {
+      log.info(`One HAProxy is left, process ${processes[0]?.pid}: it is compared with disk`);
+    }
+    // Changes may have reached the other one. And a new process may bear an old one's number.
     inLine.clear();
+    return false;
   }
 
   function failed(cause: unknown): void {
-    inLine.clear();
-    down = true;
-    const { message } = AgentError.from(cause);
-    downtime.say((since) => log.warning(`${since}${message}`));
+    const { code, message } = AgentError.from(cause);
+    if (code === "HAPROXY_UNREACHABLE") {
+      inLine.clear();
+      down.say((since) => log.warning(`${since}${message}`));
+    } else {
+      failing.say((since) => log.error(`${since}${message}`));
+    }
   }
 
   async function round(): Promise<void> {
@@ -96,6 +106,9 @@ function reminder() {
   let next = 0;
   let gap = FIRST_REMINDER_MS;
   return {
+    get on(): boolean {
+      return since !== undefined;
+    },
     /** @param write gets `For 20 s now: `, or nothing the first time */
     say(write: (since: string) => void): void {
       const now = performance.now();
@@ -109,9 +122,12 @@ function reminder() {
       next = since + gap;
       write(`For ${Math.round((now - since) / 1000)} s now: `);
     },
-    over(): void {
+    /** It is no longer so; true where it was. */
+    over(): boolean {
+      const was = since !== undefined;
       since = undefined;
       gap = FIRST_REMINDER_MS;
+      return was;
     },
   };
 }

@@ -45,19 +45,22 @@ export function describeSeveral(
     "noreuseport in haproxy.cfg's global section keeps a second one from starting.";
 }
 
-/** Resolves once another process than `before` serves; undefined where none does in time. */
-export async function anotherProcess(
+/**
+ * Resolves with true once a process answers that is as wanted; with false where none does in time.
+ *
+ * @param end as performance.now() counts
+ */
+export async function processThat(
+  isWanted: (process: HaproxyProcess) => boolean,
   runtime: RuntimeClient,
-  before: HaproxyProcess | undefined,
-  waitMs: number,
-  signal: AbortSignal,
-): Promise<HaproxyProcess | undefined> {
-  const end = performance.now() + waitMs;
-  for (; performance.now() < end; await pause(POLL_MS, signal)) {
+  end: number,
+): Promise<boolean> {
+  for (; performance.now() < end; await pause(POLL_MS)) {
     const now = await readProcess(runtime).catch((cause) => {
       // Between the old worker and the new one nobody may listen for a moment.
       if (AgentError.from(cause).code !== "HAPROXY_UNREACHABLE") throw cause;
     });
-    if (now && !now.stopping && now.key !== before?.key) return now;
+    if (now && isWanted(now)) return true;
   }
+  return false;
 }

@@ -64,6 +64,10 @@ export const showServersState = (backend?: string): Command =>
 export const showServerStat = (backend: string): Command =>
   encode(["show", "stat", fits("backend name", backend, NAME), "4", "-1"], "data");
 
+/** The rows of one backend and of its servers (types 2 and 4). A number is taken for a backend's id: look at the names. */
+export const showOneBackendStat = (backend: string): Command =>
+  encode(["show", "stat", fits("backend name", backend, NAME), "6", "-1"], "data");
+
 /** The rows of all backends and of their servers (types 2 and 4) but for servers in maint: idle slots cost nothing. */
 export const showBackendStat = (): Command =>
   encode(["show", "stat", "-1", "6", "-1", "no-maint"], "data");

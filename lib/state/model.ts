@@ -33,6 +33,8 @@ export interface Desired {
   backendOf(key: string): string | undefined;
   /** The keys that name a backend, in the order in which they came. There may be very many. */
   keysOf(backend: string): ReadonlySet<string>;
+  /** Every backend that a key names. */
+  backends(): Iterable<string>;
   slotsOf(pool: string): Slots;
   /** Keys in the order people look for them: a wildcard after its domain. Starts after `after`. */
   keys(after?: string): Iterable<string>;
@@ -99,6 +101,7 @@ export function desiredState(
   return {
     backendOf: (key) => backends.get(key),
     keysOf: (backend) => keysByBackend.get(backend) ?? NO_KEYS,
+    backends: () => keysByBackend.keys(),
     slotsOf: (pool) => pools.get(pool) ?? NO_SLOTS,
     get keyCount() {
       return backends.size;

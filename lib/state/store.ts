@@ -4,10 +4,11 @@
  */
 import { dirname } from "node:path";
 import type { Files } from "../config.ts";
-import { poolNumber, type PoolShape } from "../names/server.ts";
+import type { PoolShape } from "../names/server.ts";
 import type { RootFiles, Signature } from "../sandbox/files.ts";
 import { AgentError } from "../errors.ts";
 import { type JournalEntry, type JournalRecord, type Mark, openJournal } from "./journal.ts";
+import { assertMapMayBeMissing, missingServers } from "./lost_files.ts";
 import { type MapFile, parseMapFile } from "./map_file.ts";
 import {
   type Change,
@@ -103,11 +104,13 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
   /** The journal is read first: an entry that is gone by then stands in the files that are read next. */
   async function load(withOpen: boolean): Promise<void> {
     const content = await journal.read();
-    const mapText = await files.read(paths.map) ?? "";
-    const nextMap = parseMapFile(mapText, paths.map);
+    const mapText = await files.read(paths.map);
+    const nextMap = parseMapFile(mapText ?? "", paths.map);
     const backends = new Map(nextMap.entries());
-    const serversText = await files.read(paths.servers) ?? noServers(backends.values());
+    const serversText = await files.read(paths.servers) ??
+      missingServers(paths, backends.values(), shape);
     const servers = parseServersFile(serversText, paths.servers, shape, (key) => backends.get(key));
+    if (mapText === undefined) assertMapMayBeMissing(paths, servers.size > 0, content);
     mapFile = nextMap;
     state = desiredState(backends, servers);
     lastSeq = content.lastSeq;
@@ -125,22 +128,6 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
     ];
     unsettled.clear();
     for (const { entry } of unfinished) unsettled.add(entry.seq);
-  }
-
-  /** At the very first start there is no file yet. Later its loss would empty every pool in HAProxy. */
-  function noServers(backends: Iterable<string>): string {
-    for (const backend of backends) {
-      if (poolNumber(backend, shape) === undefined) continue;
-      throw new AgentError(
-        "STATE_CORRUPT",
-        `${paths.servers} is missing, and ${paths.map} uses ${backend}.`,
-        {
-          hint:
-            "Put it back, or write {} into it if the pools are to be empty. Nothing was changed.",
-        },
-      );
-    }
-    return "{}";
   }
 
   /** A value that is neither what the entry found nor what it wrote was edited by a person since: it stays. */

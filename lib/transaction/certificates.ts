@@ -1,14 +1,23 @@
 /** The certificates' part of what is about all of HAProxy: read from disk anew each time, compared and sent. */
 import type { Files } from "../config.ts";
+import type { AgentError } from "../errors.ts";
 import type { Convergence } from "../reconcile/converge.ts";
 import { certificateDrift, convergeCertificates } from "../reconcile/certificates.ts";
 import type { Drift, Subject } from "../reconcile/subject.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { CertificateFiles } from "../state/certificates.ts";
 
+/** What disk holds of certificates. */
+export interface CertificatesView {
+  readonly count: number;
+  /** Files that can't be used, each by its name: STATE_CORRUPT, STATE_IO, CERTIFICATE. */
+  readonly problems: readonly AgentError[];
+}
+
 export interface CertificateKeeper {
   /** How many there are on disk, as read last. */
   readonly count: number;
+  look(): Promise<CertificatesView>;
   drift(conversation: Conversation): Promise<Drift>;
   /** Goes on after a refusal. */
   converge(conversation: Conversation): Promise<Convergence>;
@@ -31,6 +40,10 @@ export function certificateKeeper(
   return {
     get count() {
       return count;
+    },
+    async look() {
+      const { certificates, problems } = await read();
+      return { count: certificates.length, problems };
     },
     async drift(conversation) {
       const { differences, ...rest } = await certificateDrift(conversation, await read(), {

@@ -201,6 +201,7 @@ export function transactions(parts: TransactionParts): Transactions {
       unfinished,
       saving,
       readScope,
+      hold: lock.hold,
       locked,
       exclusive,
       carryOut: (request) =>
@@ -211,8 +212,17 @@ export function transactions(parts: TransactionParts): Transactions {
     open: () => locked(() => store.tidy()),
     change: (request) =>
       new Promise((resolve, reject) => {
+        const { signal } = request;
         // The queue holds results of many types; each goes back to the caller whose plan made it.
-        queue.push({ request, resolve, reject } as unknown as Job);
+        const job = { request, resolve, reject } as unknown as Job;
+        queue.push(job);
+        // Who waits for a reload, or for another process, need not wait with it.
+        signal.addEventListener("abort", () => {
+          const at = queue.indexOf(job);
+          if (at < 0) return;
+          queue.splice(at, 1);
+          reject(AgentError.from(signal.reason));
+        }, { once: true });
         if (!working) void work();
       }),
     read: (use) =>

@@ -1,35 +1,29 @@
 /** What is about all of HAProxy at once: how far it is from disk, bringing it there, and a reload in between. */
-import type { AgentError } from "../errors.ts";
-import { converge, type Convergence, lacks } from "../reconcile/converge.ts";
+import { AgentError } from "../errors.ts";
+import { converge, lacks } from "../reconcile/converge.ts";
 import { diff, inOrder } from "../reconcile/diff.ts";
-import { anotherProcess, readProcess } from "../reconcile/processes.ts";
 import type { scopeReader } from "../reconcile/running.ts";
 import type { Drift, Subject } from "../reconcile/subject.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
-import { type HaproxyProcess, processOf, readInfo } from "../runtime/process.ts";
+import { processOf, readInfo } from "../runtime/process.ts";
 import type { PoolShape } from "../names/server.ts";
 import { type Change, changesNothing } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
-import type { CertificateKeeper } from "./certificates.ts";
+import type { CertificateKeeper, CertificatesView } from "./certificates.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { ChangeRequest, Outcome, Preview } from "./request.ts";
+import { onlyProcess, type Reconciled, type Reloaded, reloader } from "./reload.ts";
 import type { Finisher } from "./unfinished.ts";
+import { waitingWith } from "./waiting.ts";
 
 /** Thousands of servers and certificates may have to be sent. */
-const DEADLINE_MS = 60_000;
-/** How long a new worker may take until it answers, once the reload was confirmed or its signal sent. */
-const NEW_WORKER_MS = 30_000;
+const SEND_MS = 60_000;
+/** Reading that much is quick: below the tools' deadlines, so that they can say what is wrong. */
+const LOOK_MS = 15_000;
 
 export interface WholeDrift extends Drift {
   /** servers.state, which HAProxy reads at its next start, is not what servers.json says. */
   readonly staleServerState: boolean;
-}
-
-/** HAProxy is what disk says, but for the problems. */
-export interface Reconciled extends Convergence {
-  readonly process: HaproxyProcess;
-  /** What was right already, in keys, slots and certificates. */
-  readonly unchanged: number;
 }
 
 export interface Restored {
@@ -39,26 +33,32 @@ export interface Restored {
   readonly preview?: Preview;
 }
 
-export interface Reloaded<Answer> extends Reconciled {
-  readonly answer: Answer;
-  /** False where the process that answered before still does: nothing was reloaded. */
-  readonly replaced: boolean;
+/** What can be told of the files without HAProxy. */
+export interface FilesView {
+  /** domains.map, servers.json or the journal can't be used: STATE_CORRUPT or STATE_IO. */
+  readonly problem?: AgentError;
+  readonly certificates: CertificatesView;
 }
 
 export interface Whole {
   /** Reads only. Throws HAPROXY_UNREACHABLE. */
-  drift(): Promise<WholeDrift>;
-  /** How many certificates there are on disk, as read last. */
-  certificateCount(): number;
+  drift(signal: AbortSignal): Promise<WholeDrift>;
+  files(): Promise<FilesView>;
+  /** The backend to which HAProxy's map leads a key now. Throws HAPROXY_UNREACHABLE. */
+  routeOf(key: string, signal: AbortSignal): Promise<string | undefined>;
   /** Runs `act` while no change is under way, in this process or another. Throws TIMEOUT where another holds the lock. */
-  still<T>(act: () => Promise<T>): Promise<T>;
+  still<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Brings all of HAProxy to what disk says, and goes on after a refusal. */
   reconcile(): Promise<Reconciled>;
-  /** First a change, where the plan has one; it is whole or not at all. Then as `reconcile`. */
+  /**
+   * First a change, where the plan has one; it is whole or not at all. Then as `reconcile`. Throws CONFLICT where two
+   * HAProxys share the port.
+   */
   restore(request: ChangeRequest<null>): Promise<Restored>;
   /**
-   * Puts the files in order, calls `act`, waits for another process and brings it in line, with no change in between.
-   * What `act` throws is passed on.
+   * Puts the files in order, calls `act`, waits for another process and brings it in line, with no change in between;
+   * reads go on. What `act` throws is passed on. An abort after the order leaves it going, and throws OUTCOME_UNKNOWN.
+   * Throws CONFLICT where two HAProxys share the port.
    */
   reload<Answer>(act: () => Promise<Answer>, signal: AbortSignal): Promise<Reloaded<Answer>>;
 }
@@ -71,6 +71,9 @@ export interface WholeParts {
   readonly unfinished: Finisher;
   readonly saving: Checkpoints;
   readonly readScope: ReturnType<typeof scopeReader>;
+  /** Under the file lock alone. */
+  readonly hold: <T>(act: () => Promise<T>) => Promise<T>;
+  /** Under the file lock, one at a time in this process, with memory up to date. */
   readonly locked: <T>(act: () => Promise<T>) => Promise<T>;
   readonly exclusive: <T>(act: () => Promise<T>) => Promise<T>;
   /** Carries out one change, under the lock. */
@@ -80,13 +83,13 @@ export interface WholeParts {
 export function whole(parts: WholeParts): Whole {
   const { store, runtime, shape, certificates, unfinished, saving, readScope, locked } = parts;
 
-  async function look(): Promise<WholeDrift> {
+  async function look(signal: AbortSignal): Promise<WholeDrift> {
     const staleServerState = !store.dirty && await store.isServerStateStale();
-    const drift = await lookAtHaproxy();
+    const drift = await lookAtHaproxy(signal);
     return { ...drift, staleServerState };
   }
 
-  function lookAtHaproxy(): Promise<Drift> {
+  function lookAtHaproxy(signal: AbortSignal): Promise<Drift> {
     return runtime.converse(async (conversation) => {
       const view = await readScope(conversation, "all");
       const { list, missing } = diff(store.desired, view.running, "all", view.map);
@@ -100,7 +103,7 @@ export function whole(parts: WholeParts): Whole {
         problems: [...missing.map(lacks), ...others.problems],
         commands: [...inOrder(list).map(({ line }) => line), ...others.commands],
       };
-    }, { deadlineMs: DEADLINE_MS });
+    }, { deadlineMs: LOOK_MS, signal });
   }
 
   /** servers.state is read by HAProxy at its next start, and nobody else may write it: whoever did is put right. */
@@ -119,7 +122,7 @@ export function whole(parts: WholeParts): Whole {
       const changed = [...first.changed, ...then.changed];
       const problems = [...first.problems, ...then.problems];
       return { process, changed, problems, unchanged: unchanged(changed) };
-    }, { deadlineMs: DEADLINE_MS });
+    }, { deadlineMs: SEND_MS });
     await unfinished.settled();
     await putFilesInOrder();
     return reconciled;
@@ -145,7 +148,7 @@ export function whole(parts: WholeParts): Whole {
     const { preview } = await parts.carryOut(request);
     const takeBack = store.apply(changes.filter((change) => !changesNothing(change)));
     try {
-      const { differences, problems, commands } = await lookAtHaproxy();
+      const { differences, problems, commands } = await lookAtHaproxy(request.signal);
       const changed = distinct([...subjectsOf(changes), ...differences]);
       return {
         changed,
@@ -158,44 +161,44 @@ export function whole(parts: WholeParts): Whole {
     }
   }
 
+  async function restore(request: ChangeRequest<null>): Promise<Restored> {
+    await onlyProcess(runtime);
+    await unfinished.finish();
+    if (request.dryRun) return await rehearse(request);
+    const { changes } = request.plan(store.desired);
+    const real = changes.filter((change) => !changesNothing(change));
+    if (real.length > 0) await parts.carryOut(request);
+    const { changed, problems } = await bringInLine();
+    const all = distinct([...subjectsOf(real), ...changed]);
+    return { changed: all, unchanged: unchanged(all), problems };
+  }
+
   return {
-    certificateCount: () => certificates.count,
-    async drift() {
-      const first = await parts.exclusive(async () => {
-        await store.refreshForReading();
-        return await look();
-      });
+    async drift(signal) {
+      await parts.exclusive(() => store.refreshForReading());
+      const first = await look(signal);
       if (first.differences.length === 0 && !first.staleServerState) return first;
-      // Another process may have been in the middle of a change.
-      return await locked(look);
+      // A change was under way, perhaps: with the lock there is none.
+      return await waitingWith(signal, locked, () => look(signal)).catch((cause) => {
+        if (AgentError.from(cause).code === "TIMEOUT") return first;
+        throw cause;
+      });
     },
-    still: locked,
+    async files() {
+      const problem = await parts.exclusive(() => store.refreshForReading())
+        .then(() => undefined, AgentError.from);
+      return { ...(problem && { problem }), certificates: await certificates.look() };
+    },
+    routeOf: (key, signal) =>
+      runtime.converse(async (conversation) => {
+        const scope = { keys: new Set([key]), pools: new Set<string>() };
+        const { running } = await readScope(conversation, scope);
+        return running.map.get(key)?.[0];
+      }, { signal }),
+    still: (act, signal) => waitingWith(signal, locked, act),
     reconcile: () => locked(bringInLine),
-    restore: (request) =>
-      locked(async () => {
-        await unfinished.finish();
-        if (request.dryRun) return await rehearse(request);
-        const { changes } = request.plan(store.desired);
-        const real = changes.filter((change) => !changesNothing(change));
-        if (real.length > 0) await parts.carryOut(request);
-        const { changed, problems } = await bringInLine();
-        const all = distinct([...subjectsOf(real), ...changed]);
-        return { changed: all, unchanged: unchanged(all), problems };
-      }),
-    reload: (act, signal) =>
-      locked(async () => {
-        await putFilesInOrder();
-        // One that hangs may be helped by the reload.
-        const before = await readProcess(runtime).catch(() => undefined);
-        const answer = await act();
-        const now = await anotherProcess(runtime, before, NEW_WORKER_MS, signal);
-        for (;;) {
-          const reconciled = await bringInLine();
-          const replaced = now !== undefined && reconciled.process.key !== before?.key;
-          // The old worker may have taken this connection, just before it stopped to listen.
-          if (now === undefined || replaced) return { ...reconciled, answer, replaced };
-        }
-      }),
+    restore: (request) => waitingWith(request.signal, locked, () => restore(request)),
+    reload: reloader({ ...parts, bringInLine, putFilesInOrder }),
   };
 }
 

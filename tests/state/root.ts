@@ -33,11 +33,12 @@ export async function testRoot(settings: Readonly<Record<string, string>> = {}):
   };
 }
 
-/** The same with an empty servers.json, as `init` leaves it: without it, no domain of the map may lead to a pool. */
+/** The same with an empty servers.json and map, as `init` leaves them: without one of them the other has to be empty. */
 export async function stateRoot(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<TestRoot> {
   const root = await testRoot(settings);
   await root.write("conf/servers.json", "{}\n");
+  await root.write("conf/domains.map", "");
   return root;
 }

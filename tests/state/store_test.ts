@@ -276,7 +276,7 @@ Deno.test("tidy removes what a crash left of staged files", async () => {
   await store.refresh();
   await change(store, route("a.test", null, "pool_1"), fill("pool_1", 1, null, SERVER));
   await store.prepareCheckpoint();
-  assert.equal((await root.names("conf")).length, 4);
+  assert.equal((await root.names("conf")).length, 5);
   await store.tidy();
   assert.deepEqual(await root.names("conf"), ["servers.json"]);
   store.close();
@@ -289,6 +289,6 @@ Deno.test("a folder in the place of a file fails the preparation, and nothing is
   await Deno.mkdir(join(root.root, "conf/servers.state"));
   store.apply([route("a.test", null, "pool_1"), fill("pool_1", 1, null, SERVER)]);
   await assert.rejects(store.prepareCheckpoint(), { code: "STATE_IO" });
-  assert.deepEqual(await root.names("conf"), ["servers.json", "servers.state"]);
+  assert.deepEqual(await root.names("conf"), ["domains.map", "servers.json", "servers.state"]);
   store.close();
 });

@@ -191,6 +191,91 @@ Deno.test("where nobody can check haproxy.cfg, a reload wants to be confirmed, a
   assert.equal(structured.worker_pid, await rig.haproxy.workerPid());
 });
 
+Deno.test("with MCP_CONFIRM=off nobody is asked, and what would end HAProxy is refused without its parser", async () => {
+  await using rig = await openTools({ confirm: "off", host: { binary: "/nowhere/haproxy" } });
+  const { configFile } = rig.haproxy;
+  assert.equal((await rig.call("reload")).structured.reloaded, true);
+  const good = await Deno.readTextFile(configFile);
+  const pid = await rig.haproxy.workerPid();
+  for (const [text, flaw] of [["# nothing\n", "it is empty"], [`${good}#`, "no line end"]]) {
+    await Deno.writeTextFile(configFile, text);
+    const error = await rig.refused("reload");
+    assert.equal(error.code, "CONFIG_INVALID");
+    assert.ok(error.message.includes(flaw), error.message);
+  }
+  await Deno.remove(configFile);
+  assert.match((await rig.refused("reload")).message, /there is no such file/);
+  assert.equal(await rig.haproxy.workerPid(), pid);
+});
+
+Deno.test("another program than HAProxy does not check anything", async () => {
+  for (const binary of ["/bin/true", "/bin/false", "/bin/ls"]) {
+    await using rig = await openTools({ host: { binary } });
+    const error = await rig.refused("check_config");
+    assert.equal(error.code, "UNSUPPORTED");
+    assert.ok(error.message.includes(`${binary} does not answer as HAProxy does`));
+  }
+});
+
+Deno.test("while a reload is under way reads are answered, a caller may give up, and changes come after it", async () => {
+  await using rig = await openTools({ heal: false });
+  await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: 9 });
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: may, resolve: go } = Promise.withResolvers<void>();
+  const never = new AbortController().signal;
+  const reload = rig.context.transactions.reload(async () => {
+    begin();
+    await may;
+    await rig.haproxy.reload();
+  }, never);
+  await begun;
+  assert.equal((await rig.call("list_domains")).structured.count, 1);
+  assert.equal((await rig.call("domain_health", { domain: "a.test" })).structured.routed, true);
+  const impatient = AbortSignal.timeout(50);
+  const given = await rig.refused("add_domain", { domain: "b.test" }, { signal: impatient });
+  assert.equal(given.code, "TIMEOUT");
+  for (const tool of ["restore_state", "save_state", "reload"]) {
+    const signal = AbortSignal.timeout(50);
+    assert.equal((await rig.refused(tool, {}, { signal })).code, "TIMEOUT", tool);
+  }
+  const change = rig.call("add_domain", { domain: "c.test" });
+  go();
+  assert.equal((await reload).replaced, true);
+  await change;
+  const { domains } = (await rig.call("list_domains")).structured as { domains: Domain[] };
+  assert.deepEqual(domains.map(({ domain }) => domain), ["a.test", "c.test"]);
+});
+type Domain = { domain: string };
+
+Deno.test("who gives up after the order learns that the reload goes on, and it ends as any other", async () => {
+  await using rig = await openTools({ heal: false });
+  await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: 9 });
+  const pid = await rig.haproxy.workerPid();
+  const controller = new AbortController();
+  const { promise: may, resolve: go } = Promise.withResolvers<void>();
+  const reload = rig.context.transactions.reload(async () => {
+    controller.abort(new DOMException("gone", "AbortError"));
+    await may;
+    await rig.haproxy.reload();
+  }, controller.signal);
+  await assert.rejects(reload, { code: "OUTCOME_UNKNOWN" });
+  go();
+  await rig.call("add_domain", { domain: "b.test" });
+  assert.notEqual(await rig.haproxy.workerPid(), pid);
+});
+
+Deno.test("a reload after which nothing answers is told as such, and not as a HAProxy to be started", async () => {
+  await using rig = await openTools({ heal: false });
+  const never = new AbortController().signal;
+  await rig.haproxy.stop();
+  const { replaced, process } = await rig.context.transactions.reload(
+    () => Promise.resolve(),
+    never,
+  );
+  assert.deepEqual([replaced, process], [false, undefined]);
+  assert.equal((await rig.refused("reload")).code, "HAPROXY_UNREACHABLE");
+});
+
 Deno.test("a new worker that can't start is RELOAD_FAILED with HAProxy's words, and the old one serves on", async () => {
   await using rig = await openTools();
   using taken = Deno.listen({ hostname: "127.0.0.1", port: freePort() });

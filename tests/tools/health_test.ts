@@ -25,7 +25,12 @@ for (const version of HAPROXY_VERSIONS) {
     const health = async () => (await rig.call("domain_health", { domain: "d.test" })).structured;
     await rig.call("add_domain", { domain: "d.test" });
     const empty = { domain: "d.test", pool: "pool_1", status: "no_servers", servers: [] };
-    assert.deepEqual(await health(), { ...empty, healthy_count: 0, total_count: 0 });
+    assert.deepEqual(await health(), {
+      ...empty,
+      healthy_count: 0,
+      total_count: 0,
+      routed: true,
+    });
 
     await rig.call("add_server", { domain: "d.test", ip: "127.0.0.1", http_port: one.port });
     await checked(rig, /^UP$/, "pool_1_1");
@@ -78,6 +83,39 @@ for (const version of HAPROXY_VERSIONS) {
     assert.deepEqual(await serversOf(rig, "pool_2"), []);
   });
 }
+
+Deno.test("a domain that HAProxy does not route, or routes elsewhere, is down and said to be so", async () => {
+  await using one = startBackend("one");
+  await using rig = await openTools();
+  const { runtime, options: { map } } = rig.haproxy;
+  await rig.call("add_domain", { domain: "d.test", ip: "127.0.0.1", http_port: one.port });
+  await checked(rig, /^UP$/, "pool_1_1");
+  await runtime(`set map ${map} d.test pool_2`);
+  const elsewhere = await rig.call("domain_health", { domain: "d.test" });
+  assert.deepEqual([elsewhere.structured.status, elsewhere.structured.routed], ["down", false]);
+  assert.match(
+    elsewhere.text,
+    /^d\.test -> pool_1: down, but HAProxy routes d\.test to pool_2 now/,
+  );
+  await runtime(`del map ${map} d.test`);
+  const nowhere = await rig.call("domain_health", { domain: "d.test" });
+  assert.match(nowhere.text, /does not route d\.test now: haproxy_restore_state/);
+  await rig.call("restore_state");
+  assert.equal(
+    (await rig.call("domain_health", { domain: "d.test" })).structured.status,
+    "healthy",
+  );
+});
+
+Deno.test("a number is no backend's name, although HAProxy takes it for one's id", async () => {
+  await using rig = await openTools();
+  await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1" });
+  for (const backend of ["5", "4", "5abc", "-1", "fe_http"]) {
+    for (const tool of ["get_server_health", "get_connections"]) {
+      assert.equal((await rig.refused(tool, { backend })).code, "NOT_FOUND", `${tool} ${backend}`);
+    }
+  }
+});
 
 Deno.test("a server that is in service behind the files' back is seen", async () => {
   await using rig = await openTools();

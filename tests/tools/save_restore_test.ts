@@ -135,6 +135,31 @@ Deno.test("restore_state goes on after what can't be, and then says so", async (
   assert.match(await runningSlots(rig.haproxy), /^pool_1_1 127\.0\.0\.1:9 4 1$/m);
 });
 
+Deno.test("servers that were restored stay so where something else can't be, and the answer does not deny it", async () => {
+  await using rig = await openTools();
+  await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: 9 });
+  await rig.call("save_state");
+  await rig.call("set_server_weight", { domain: "a.test", slot: 1, weight: 9 });
+  await Deno.writeTextFile(join(rig.haproxy.root, "conf/certificates.json"), "{");
+  const error = await rig.refused("restore_state", { source: "state_file" });
+  assert.equal(error.code, "STATE_CORRUPT");
+  assert.match(error.message, /certificates\.json/);
+  assert.match(error.hint!, /^What could be restored was/);
+  assert.match(await rig.file("conf/servers.json"), /"weight":1,/);
+  assert.match(await runningSlots(rig.haproxy), /^pool_1_1 127\.0\.0\.1:9 4 1$/m);
+});
+
+Deno.test("a dry run of a large restore names the first of its commands and counts the rest", async () => {
+  const domains = Array.from({ length: 500 }, (_, i) => `d${i}.test pool_1\n`).join("");
+  await using rig = await openTools({ domains, heal: false });
+  await rig.haproxy.runtime(`clear map ${rig.haproxy.options.map}`);
+  const { structured } = await rig.call("restore_state", { dry_run: true });
+  assert.equal(structured.changed_count, 500);
+  const { commands } = structured.would_change as { commands: string[] };
+  assert.equal(commands.length, 201);
+  assert.equal(commands[200], "… and 300 more");
+});
+
 Deno.test("restore_state needs confirm where MCP_CONFIRM=require", async () => {
   await using rig = await openTools({ confirm: "require" });
   for (const name of ["restore_state", "reload"]) {

@@ -97,7 +97,50 @@ Deno.test("health names the domains whose ready servers are down, not those that
   assert.deepEqual(await down(), ["dead.test"]);
   const { status, components: { haproxy } } = await health(rig);
   assert.equal(status, "degraded");
-  assert.match(haproxy.message, /dead\.test is down$/);
+  assert.match(haproxy.message, /dead\.test is down; drained\.test is switched off/);
+  assert.deepEqual(haproxy.domains_off, ["drained.test"]);
+});
+
+Deno.test("health names domains that lead to a backend that HAProxy does not have", async () => {
+  await using rig = await openTools({ domains: "a.test pool_999\n" });
+  const { status, components: { haproxy } } = await health(rig);
+  assert.equal(status, "degraded");
+  assert.deepEqual(haproxy.domains_astray, ["a.test"]);
+  assert.match(haproxy.message, /a\.test is mapped to a backend that HAProxy does not have/);
+});
+
+Deno.test("health tells broken files also while HAProxy is down, and those of the certificates", async () => {
+  await using rig = await openTools();
+  const { root } = rig.haproxy;
+  const files = async () => (await health(rig)).components.config_files;
+  const list = await Deno.readTextFile(join(root, "certs/crt-list.txt"));
+  for (
+    const [file, text] of [["conf/certificates.json", "{"], ["certs/crt-list.txt", "x [\n"]]
+  ) {
+    await Deno.writeTextFile(join(root, file), text);
+    const { components } = await health(rig);
+    assert.ok(components.config_files.message.includes(`${file}, line 1`));
+    assert.equal(components.certificates.status, "degraded");
+    await Deno.writeTextFile(join(root, file), file.endsWith("json") ? '{"domains": []}' : list);
+    assert.equal((await files()).status, "ok");
+  }
+  await rig.haproxy.stop();
+  await Deno.writeTextFile(join(root, "conf/domains.map"), "nonsense\n");
+  assert.match((await files()).message, /domains\.map, line 1/);
+  assert.equal((await health(rig)).status, "down");
+});
+
+Deno.test("a lost domains.map is not an empty one: health says so, and restore_state refuses", async () => {
+  await using rig = await openTools();
+  await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: 9 });
+  await rig.file("conf/domains.map");
+  const map = join(rig.haproxy.root, "conf/domains.map");
+  await Deno.remove(map);
+  const { status, components } = await health(rig);
+  assert.equal(status, "degraded");
+  assert.match(components.config_files.message, /domains\.map is missing/);
+  assert.equal((await rig.refused("restore_state")).code, "STATE_CORRUPT");
+  assert.match(await rig.haproxy.runtime(`show map ${rig.haproxy.options.map}`), /a\.test pool_1/);
 });
 
 Deno.test("health names two HAProxys that share the port", async () => {
@@ -111,6 +154,11 @@ Deno.test("health names two HAProxys that share the port", async () => {
   assert.equal(found.length, 2);
   for (const pid of pids) assert.ok(found.includes(pid) && haproxy.message.includes(String(pid)));
   assert.match(haproxy.message, /^2 HAProxys share 127\.0\.0\.1:\d+: process \d+ \(3\.\d/);
+  for (const tool of ["reload", "restore_state"]) {
+    const error = await rig.refused(tool);
+    assert.equal(error.code, "CONFLICT");
+    assert.match(error.message, /^2 HAProxys share/);
+  }
   await rival.stop();
   assert.deepEqual((await health(rig)).components.haproxy.status, "ok");
 });
@@ -130,7 +178,7 @@ Deno.test("health tells a broken file of ours by its name and line, and an edite
   await Deno.writeTextFile(join(rig.haproxy.root, "conf/servers.json"), '{"pool_1": ');
   const { status, components } = await health(rig);
   assert.equal(status, "degraded");
-  assert.match(components.config_files.message, /servers\.json: .*line 1, column/);
+  assert.match(components.config_files.message, /servers\.json, line 1, column/);
 });
 
 Deno.test("health reminds of an edit of haproxy.cfg that HAProxy has not read yet", async () => {

@@ -13,6 +13,7 @@ const CHECK_MS = 30_000;
 const SBIN = "/usr/local/sbin:/usr/sbin:/sbin";
 const NAME_BINARY =
   "Let HAPROXY_BINARY name a haproxy program on this machine, or HAPROXY_CONTAINER its container.";
+const NAME_CONTAINER = "Let HAPROXY_CONTAINER name HAProxy's running container.";
 
 /** Who checks, or why nobody can. */
 export type Checker =
@@ -65,7 +66,8 @@ export async function checkConfig(
 ): Promise<ConfigCheck> {
   if (checker.by === null) {
     const message = `The configuration can't be checked: ${checker.problem}.`;
-    throw new AgentError("UNSUPPORTED", message, { hint: NAME_BINARY });
+    const hint = host.reload === "podman" ? NAME_CONTAINER : NAME_BINARY;
+    throw new AgentError("UNSUPPORTED", message, { hint });
   }
   // -V: without it, HAProxy does not say why it would not start on a file without error.
   const args = ["-c", "-V", "-f", host.configFile];
@@ -75,7 +77,22 @@ export async function checkConfig(
       : podman.exec(checker.command, CHECK_MS)).catch((cause) => {
         throw withHint(cause);
       });
+  if (!isHaproxys(ended)) {
+    const what = checker.by === "binary" ? checker.program : "haproxy in the container";
+    throw new AgentError("UNSUPPORTED", `${what} does not answer as HAProxy does.`, {
+      hint: NAME_BINARY,
+    });
+  }
   return { by: checker.by, ...readCheck(ended, host.configFile) };
+}
+
+/** Another program, such as one that HAPROXY_BINARY names by mistake, also ends with 0 or with something else. */
+function isHaproxys({ code, stdout, stderr }: Ended): boolean {
+  return /^Configuration file is valid$/m.test(stdout) ||
+    (code !== 0 &&
+      /^\[(ALERT|WARNING|NOTICE)\] |^Usage : |^HAProxy version |no listener/mi.test(
+        stderr + stdout,
+      ));
 }
 
 /** @param configFile what was checked, for words of our own */

@@ -67,7 +67,13 @@ export function masterWay({ master, masterSocket }: HostSettings): Way {
       if (/^Success=1$/m.test(answer)) {
         return { way: "master", confirmed: true, warnings: parseMessages(answer).warnings };
       }
-      throw reloadError(answer, "The old worker serves on. HAProxy's log says more.");
+      throw reloadError(
+        answer,
+        /cannot bind/i.test(answer)
+          ? "The old worker serves on, but may have refused connections for the 2 s in which HAProxy tried. " +
+            "Free that address, or take the bind out."
+          : "The old worker serves on. HAProxy's log says more.",
+      );
     },
   };
 }

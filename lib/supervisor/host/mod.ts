@@ -9,7 +9,7 @@ import type { CallContext, Handlers } from "../../rpc/mod.ts";
 import type { HostActs } from "../../../tools/host_acts.ts";
 import { unlessAborted } from "./abort.ts";
 import { checkConfig, chooseChecker, findBinary } from "./check.ts";
-import { lookAtFile } from "./config_file.ts";
+import { fatalFlaw, lookAtFile } from "./config_file.ts";
 import { masterWay } from "./master.ts";
 import { openPodman } from "./podman.ts";
 import { findProgram } from "./program.ts";
@@ -84,7 +84,10 @@ export function programActs(
         await unlessAborted(before, signal);
         const { ways } = open(signal, PROBE_MS);
         const look = { signal, deadlineMs: PROBE_MS, patienceMs: PATIENCE_MS };
-        const way = await firstWorking(ways, look);
+        const way = await firstWorking(ways, look, host);
+        // systemd's unit checks its file by itself, and a container has a view of its own.
+        const flaw = way.way === "master" ? await fatalFlaw(host.configFile) : undefined;
+        if (flaw !== undefined) throw unusableFile(host.configFile, flaw);
         return await way.reload(signal);
       } finally {
         void before.then(resolve);
@@ -110,6 +113,14 @@ export function programActs(
       };
     },
   };
+}
+
+function unusableFile(file: string, flaw: string): AgentError {
+  return new AgentError("CONFIG_INVALID", `${file} can't be used: ${flaw}.`, {
+    hint:
+      "Nothing was reloaded. Put the file right, or let HAPROXY_CONFIG_FILE name HAProxy's own.",
+    details: { errors: [{ file, line: null, message: flaw }] },
+  });
 }
 
 export interface KeeperOptions {

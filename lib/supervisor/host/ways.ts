@@ -20,7 +20,11 @@ export async function tryWays(ways: readonly Way[], look: Look): Promise<Tried> 
 }
 
 /** Throws UNSUPPORTED where none works: details.tried says of each why. */
-export async function firstWorking(ways: readonly Way[], look: Look): Promise<Way> {
+export async function firstWorking(
+  ways: readonly Way[],
+  look: Look,
+  { masterSocket }: Pick<HostSettings, "masterSocket">,
+): Promise<Way> {
   const failed: Tried[number][] = [];
   for (const way of ways) {
     const problem = await way.problem(look);
@@ -30,8 +34,10 @@ export async function firstWorking(ways: readonly Way[], look: Look): Promise<Wa
   const reasons = failed.map(({ way, problem }) => `${way}: ${problem}`).join("; ");
   const named = failed.length === 1 ? ` HAPROXY_RELOAD=${failed[0].way} allows no other way.` : "";
   throw new AgentError("UNSUPPORTED", `HAProxy can't be reloaded from here: ${reasons}.${named}`, {
-    hint: "Start HAProxy with `-W -S ROOT/run/master.sock,mode,600`, or let HAPROXY_MASTER or " +
-      "HAPROXY_CONTAINER name it.",
+    hint: failed.length === 1
+      ? "Put that right, or set HAPROXY_RELOAD=auto."
+      : `Is HAProxy running? Start it with \`-W -S ${masterSocket},mode,600\`, or let HAPROXY_MASTER or ` +
+        "HAPROXY_CONTAINER name it.",
     details: { tried: failed },
   });
 }

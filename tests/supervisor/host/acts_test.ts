@@ -31,18 +31,30 @@ Deno.test("checkConfig takes the first haproxy of PATH where HAPROXY_BINARY is n
   assert.equal(await folder.argumentsOf("podman"), undefined);
 });
 
-Deno.test("checkConfig says something about every failure", async () => {
+Deno.test("checkConfig says something about every failure of HAProxy", async () => {
   await using folder = await makeFolder();
+  const notice = "[NOTICE]   (7) : haproxy version is 3.2";
   for (
     const [body, message] of [
-      ["exit 4", "HAProxy ended with exit code 4 and said nothing."],
-      ["echo no reason; exit 1", "no reason"],
-      ["kill -SEGV $$", "HAProxy ended with exit code 139 and said nothing."],
+      [`echo '${notice}' >&2; exit 4`, "haproxy version is 3.2"],
+      [`echo '${notice}' >&2; echo no reason >&2; kill -SEGV $$`, "no reason"],
     ]
   ) {
     await folder.program("haproxy", body);
     const { valid, errors } = await acts(folder).checkConfig(undefined, call);
     assert.deepEqual([valid, errors], [false, [{ message }]]);
+  }
+});
+
+Deno.test("checkConfig answers UNSUPPORTED where a program does not answer as HAProxy does", async () => {
+  await using folder = await makeFolder();
+  for (const body of ["", "exit 4", "echo no reason; exit 1", "echo valid"]) {
+    const program = await folder.program("haproxy", body);
+    await assert.rejects(acts(folder).checkConfig(undefined, call), {
+      code: "UNSUPPORTED",
+      message: `${program} does not answer as HAProxy does.`,
+      hint: /HAPROXY_BINARY/,
+    });
   }
 });
 
@@ -80,7 +92,7 @@ Deno.test("checkConfig answers UNSUPPORTED where nobody can check, and names HAP
   const refusal = (message: string) => ({
     code: "UNSUPPORTED",
     message: `${none}${message}.`,
-    hint: /HAPROXY_BINARY/,
+    hint: /HAPROXY_(BINARY|CONTAINER)/,
   });
   await assert.rejects(look(NO_BINARY), refusal("there is no podman in PATH"));
   await assert.rejects(
@@ -183,7 +195,7 @@ Deno.test("reload answers UNSUPPORTED where no way works, and says why of each",
   await using folder = await makeFolder();
   await noContainer(folder);
   await folder.program("systemctl", "exit 3");
-  const master = `HAPROXY_MASTER is not set, and there is no ${folder.path}/run/master.sock`;
+  const master = `HAPROXY_MASTER is not set, and there is no ${folder.path}/root/run/master.sock`;
   await assert.rejects(acts(folder).reload(undefined, call), {
     code: "UNSUPPORTED",
     message: `HAProxy can't be reloaded from here: master: ${master}; podman: podman knows no ` +

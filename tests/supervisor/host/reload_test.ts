@@ -103,17 +103,40 @@ for (const version of HAPROXY_VERSIONS) {
   });
 }
 
-Deno.test("reload answers RELOAD_FAILED where the master itself ends: 3.2 without its configuration", async () => {
-  await using master = await startMaster("3.2", haproxyConfig());
+Deno.test("reload answers RELOAD_FAILED where the master itself ends: 3.4 on a quote that nothing closes", async () => {
+  await using master = await startMaster("3.4", haproxyConfig());
   const { reload } = acts(master.folder.path, { HAPROXY_MASTER: master.socket });
   await reload(undefined, call);
-  await Deno.remove(master.configFile);
+  await Deno.writeTextFile(master.configFile, 'backend cut "\n', { append: true });
   await assert.rejects(reload(undefined, call), {
     code: "RELOAD_FAILED",
     message: /^HAProxy's master ended on the reload: /,
     hint: /^Start HAProxy\. .*haproxy_check_config finds those\.$/,
   });
   assert.notEqual((await master.ended).code, 0);
+});
+
+Deno.test("reload does not order what would end HAProxy and is seen at once", async () => {
+  await using master = await startMaster("3.4", haproxyConfig());
+  const { reload } = acts(master.folder.path, { HAPROXY_MASTER: master.socket });
+  const good = await Deno.readTextFile(master.configFile);
+  for (
+    const [text, flaw] of [
+      ["", "it is empty"],
+      ["\n # nothing\n", "it is empty"],
+      [`${good}#`, "its last line has no line end"],
+    ]
+  ) {
+    await Deno.writeTextFile(master.configFile, text);
+    await assert.rejects(reload(undefined, call), {
+      code: "CONFIG_INVALID",
+      message: `${master.configFile} can't be used: ${flaw}.`,
+    });
+  }
+  await Deno.remove(master.configFile);
+  await assert.rejects(reload(undefined, call), { message: /there is no such file/ });
+  await Deno.writeTextFile(master.configFile, good);
+  await reload(undefined, call);
 });
 
 Deno.test("another service than HAProxy's master is no way to a reload", async () => {

@@ -4,7 +4,7 @@ import { type Folder, hostSettings } from "./fixtures.ts";
 import { type Inspected, inspectJson } from "./inspect.ts";
 
 export const acts = (folder: Folder, env: Record<string, string> = {}, user = {}) =>
-  programActs(hostSettings(folder.path, env), { PATH: folder.path, ...user });
+  programActs(hostSettings(`${folder.path}/root`, env), { PATH: folder.path, ...user });
 
 /** Podman with one container; `exec` and `kill` as given. */
 export async function podman(folder: Folder, inspected: Inspected = {}, more = ""): Promise<void> {

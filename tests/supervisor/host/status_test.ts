@@ -17,7 +17,7 @@ Deno.test("hostStatus says what there is on this machine", async () => {
       tried: [
         {
           way: "master",
-          problem: `HAPROXY_MASTER is not set, and there is no ${folder.path}/run/master.sock`,
+          problem: `HAPROXY_MASTER is not set, and there is no ${folder.path}/root/run/master.sock`,
         },
         { way: "podman" },
         { way: "systemd", problem: "there is no systemctl in PATH" },
@@ -31,7 +31,7 @@ Deno.test("hostStatus: what is missing is an answer", async () => {
   await using folder = await makeFolder();
   const status = (env: Record<string, string>) => acts(folder, env).hostStatus(undefined, call);
   assert.deepEqual(await status(NO_BINARY), {
-    config_file: { path: `${folder.path}/conf/haproxy.cfg`, problem: "there is no such file" },
+    config_file: { path: `${folder.path}/root/conf/haproxy.cfg`, problem: "there is no such file" },
     container: { name: "haproxy", status: "no podman" },
     reload: {
       way: null,
