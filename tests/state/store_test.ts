@@ -278,7 +278,7 @@ Deno.test("tidy removes what a crash left of staged files", async () => {
   await store.prepareCheckpoint();
   assert.equal((await root.names("conf")).length, 5);
   await store.tidy();
-  assert.deepEqual(await root.names("conf"), ["servers.json"]);
+  assert.deepEqual(await root.names("conf"), ["domains.map", "servers.json"]);
   store.close();
 });
 
