@@ -93,17 +93,24 @@ export function haproxyComponent(at: RuntimeAddress, running: Settled): Componen
   };
   const component = (status: Status, message: string) => ({ status, message, ...figures });
   if (processes.length > 1) return component("degraded", describeSeveral(processes, at));
-  if ("error" in running) {
-    const { code, message } = running.error;
-    return component(code === "HAPROXY_UNREACHABLE" ? "down" : "degraded", message);
+  if (processes.length === 0) {
+    return component("down", "error" in running ? running.error.message : "no process answers");
   }
   const [{ version, pid, uptime }] = processes;
+  const process = `${version}, process ${pid}, up ${duration(uptime)}`;
+  if ("error" in running) {
+    const { code, message } = running.error;
+    // The files' fault is theirs; without them nobody knows which servers there should be.
+    return /^STATE_/.test(code)
+      ? component("ok", `${process}; its servers are not known while the files can't be read`)
+      : component(code === "HAPROXY_UNREACHABLE" ? "down" : "degraded", `${process}; ${message}`);
+  }
   const are = (domains: readonly string[], what: string) =>
     domains.length === 0
       ? []
       : [`${named(domains, 3)} ${domains.length === 1 ? "is" : "are"} ${what}`];
   const message = [
-    `${version}, process ${pid}, up ${duration(uptime)}`,
+    process,
     `${healthy} of ${servers.length} servers take requests`,
     ...are(domainsDown, "down"),
     ...are(domainsAstray, "mapped to a backend that HAProxy does not have"),

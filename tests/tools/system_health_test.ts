@@ -179,6 +179,8 @@ Deno.test("health tells a broken file of ours by its name and line, and an edite
   const { status, components } = await health(rig);
   assert.equal(status, "degraded");
   assert.match(components.config_files.message, /servers\.json, line 1, column/);
+  assert.equal(components.haproxy.status, "ok");
+  assert.match(components.haproxy.message, /servers are not known while the files can't be read$/);
 });
 
 Deno.test("health reminds of an edit of haproxy.cfg that HAProxy has not read yet", async () => {
