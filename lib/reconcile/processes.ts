@@ -8,6 +8,8 @@ import { pause } from "../pause.ts";
 const SAMPLES = 12;
 /** A reload's old worker accepts for some milliseconds more, and does not call itself stopping yet. */
 const SETTLE_MS = 400;
+/** So often a second one has to show before it counts. */
+const LOOKS = 3;
 const POLL_MS = 20;
 
 export const readProcess = (runtime: RuntimeClient): Promise<HaproxyProcess> =>
@@ -18,10 +20,12 @@ export const readProcess = (runtime: RuntimeClient): Promise<HaproxyProcess> =>
  * then deals connections to both. Throws HAPROXY_UNREACHABLE.
  */
 export async function readProcesses(runtime: RuntimeClient): Promise<readonly HaproxyProcess[]> {
-  const first = await sample(runtime);
-  if (first.size < 2) return [...first.values()];
-  await pause(SETTLE_MS);
-  return [...(await sample(runtime)).values()];
+  let found = await sample(runtime);
+  for (let look = 1; found.size > 1 && look < LOOKS; look++) {
+    await pause(SETTLE_MS);
+    found = await sample(runtime);
+  }
+  return [...found.values()];
 }
 
 async function sample(runtime: RuntimeClient): Promise<Map<string, HaproxyProcess>> {
