@@ -183,9 +183,30 @@ export function addToCrtList(list: string, { path, options, filters }: CrtListEn
   const certificate = certificateName(path);
   if (options.length + filters.length === 0) return encode([...words, certificate], "add crt-list");
   for (const word of [...options, ...filters]) fits("crt-list's word", word, CRT_LIST_WORD);
+  const twice = repeatedStoreOption(options);
+  if (twice !== undefined) {
+    throw new AgentError("VALIDATION", `The option ${twice} stands twice in a crt-list's line.`);
+  }
   const bracketed = options.length === 0 ? [] : `[${options.join(" ")}]`.split(" ");
   return encode(words, "add crt-list", { words: [certificate, ...bracketed, ...filters] });
 }
+
+/** Options of the certificate's store. HAProxy (3.2) does not survive a line that has one of them twice. */
+const STORE_OPTIONS = [
+  "crt",
+  "key",
+  "ocsp",
+  "issuer",
+  "sctl",
+  "ocsp-update",
+  "alias",
+  "acme",
+  "domains",
+  "jwt",
+];
+
+export const repeatedStoreOption = (options: readonly string[]): string | undefined =>
+  STORE_OPTIONS.find((name) => options.indexOf(name) !== options.lastIndexOf(name));
 
 /** @param line its number, needed where several lines are about the certificate */
 export function delFromCrtList(list: string, name: string, line?: number): Command {

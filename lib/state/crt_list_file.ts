@@ -1,6 +1,11 @@
 /** The crt-list: `path [options] filters` a line, as HAProxy reads it at its start (configuration.txt 5.1, crt-list). */
 import { AgentError } from "../errors.ts";
-import { type CrtListEntry, isCertificateName, isCrtListWord } from "../runtime/commands.ts";
+import {
+  type CrtListEntry,
+  isCertificateName,
+  isCrtListWord,
+  repeatedStoreOption,
+} from "../runtime/commands.ts";
 
 export interface CrtListLine extends CrtListEntry {
   /** Counted from 1. */
@@ -35,6 +40,8 @@ function parseLine(line: string): CrtListEntry | string {
   const bad = isCertificateName(path)
     ? [...entry.options, ...entry.filters].find((word) => !isCrtListWord(word))
     : path;
+  const twice = repeatedStoreOption(entry.options);
+  if (twice !== undefined) return `the option ${twice} stands there twice`;
   if (bad === undefined) return entry;
   return `${JSON.stringify(bad.slice(0, 200))} is too long or has characters that can't be sent`;
 }

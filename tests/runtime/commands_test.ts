@@ -237,6 +237,11 @@ Deno.test("no command takes a line of a crt-list that can't be one", () => {
   }
 });
 
+Deno.test("no line of a crt-list has an option of the store twice: 3.2 does not survive it", () => {
+  const twice = ["key", "/x", "key", "/y"];
+  assert.throws(() => addToCrtList(LIST, entry(twice, [])), { code: "VALIDATION" });
+});
+
 Deno.test("isCrtListWord tells the words that a crt-list's line can carry", () => {
   for (
     const word of ["a.test", "*.a.test", "!b.a.test", "ECDHE+AESGCM:!aNULL", "h2,http/1.1", "#"]

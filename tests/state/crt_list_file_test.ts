@@ -50,6 +50,7 @@ for (
     ["a bracket that is not closed", "/c/a.pem [alpn h2"],
     ["a bracket that is not opened", "/c/a.pem alpn h2] a.test"],
     ["options twice", "/c/a.pem [alpn h2] [verify none]"],
+    ["an option of the store twice", "/c/a.pem [key a.key key b.key]"],
     ["no path", "[alpn h2] a.test"],
     ["a comment behind blanks", "  # hello"],
     ["quotes", '"/c/a.pem"'],
