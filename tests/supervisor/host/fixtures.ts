@@ -55,7 +55,7 @@ export const call = { signal: never } as const;
 /** A config that HAProxy starts on; `body` follows the frontend's bind. */
 export function haproxyConfig(body = "  default_backend b\n", port = freePort()): string {
   // 3.4 warns of a root process without them; an ordinary user's can't do them.
-  const rights = Deno.uid() === 0 ? "  chroot /\n  uid 0\n" : "";
+  const rights = Deno.uid() === 0 ? "  chroot /\n  uid 0\n" : "  # no\n  # rights\n";
   return `global
 ${rights}defaults
   mode http
