@@ -86,7 +86,7 @@ export const reload = tool({
     "CONFIG_INVALID, file and line, and HAProxy serves on unchanged. Answers when the new worker holds every domain, " +
     "server and certificate.",
   group: "configuration",
-  hints: { ...CHANGES, destructiveHint: true },
+  hints: CHANGES,
   deadlineMs: CHECK_MS + RELOAD_MS + 60_000,
   input: z.strictObject({ ...confirm, ...dryRun }),
   output: z.object({
@@ -175,7 +175,7 @@ function unsafe(unchecked: string): AgentError {
   );
 }
 
-export function configInvalid(errors: readonly ConfigMessage[]): AgentError {
+function configInvalid(errors: readonly ConfigMessage[]): AgentError {
   const more = errors.length > 1 ? ` And ${plural(errors.length - 1, "more error")}.` : "";
   const first = errors.length > 0 ? sentence(errors[0]).replace(/\.$/, "") : "no reason given";
   return new AgentError("CONFIG_INVALID", `HAProxy refuses the configuration: ${first}.${more}`, {

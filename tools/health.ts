@@ -9,7 +9,7 @@ import {
   fullName,
   isHealthy,
   readBackend,
-  readBackends,
+  readServers,
   type ServerRow,
   statusOf,
 } from "./server_rows.ts";
@@ -77,8 +77,7 @@ export const domainHealth = tool({
   title: "Health of a domain",
   description:
     "Whether a domain is served: healthy (all its servers take requests), degraded (some), down (none, or HAProxy does " +
-    "not route it), or " +
-    "no_servers; with each server's address, status and last health check.",
+    "not route it), or no_servers; with each server's address, status and last health check.",
   group: "health",
   hints: READS,
   input: z.strictObject({ domain: domain() }),
@@ -96,10 +95,10 @@ export const domainHealth = tool({
   async run({ domain }, context, { signal }) {
     const asked = parseDomain(domain);
     const pool = await context.transactions.read((desired) => backendOf(desired, asked));
-    const [rows, route] = await Promise.all([
-      readBackend(context, pool, signal),
-      context.transactions.routeOf(asked.key, signal),
-    ]);
+    const { rows, route } = await context.runtime.converse(async (talk) => ({
+      rows: await readBackend(context, pool, talk),
+      route: await context.transactions.routeOf(asked.key, talk),
+    }), { signal });
     const servers = rows.map(healthOf);
     const healthy = servers.filter((server) => server.healthy).length;
     const routed = route === pool;
@@ -150,10 +149,7 @@ export const getServerHealth = tool({
   }),
   output: z.object({ servers: z.array(serverHealth) }),
   async run({ backend }, context, { signal }) {
-    const rows = backend === ""
-      ? (await readBackends(context, signal)).servers
-      : await readBackend(context, backend, signal);
-    const servers = rows.map(healthOf);
+    const servers = (await readServers(context, backend, signal)).map(healthOf);
     const nothing = backend === "" ? "No servers yet." : `${backend} has no servers.`;
     return {
       text: servers.length > 0 ? serverTable(servers) : nothing,

@@ -7,7 +7,7 @@ import { parseStat, type StatRow } from "../lib/runtime/parse.ts";
 import { texts } from "../lib/runtime/replies.ts";
 import type { Desired } from "../lib/state/model.ts";
 import { anyBackend } from "./fields.ts";
-import { fullName, isHealthy, readBackend, readBackends, statusOf } from "./server_rows.ts";
+import { fullName, isHealthy, readBackends, readServers, statusOf } from "./server_rows.ts";
 import { textTable } from "./text_table.ts";
 import { READS, tool } from "./tool.ts";
 
@@ -159,10 +159,7 @@ export const getConnections = tool({
     total: z.int().describe("Sessions now, of all of them."),
   }),
   async run({ backend }, context, { signal }) {
-    const rows = backend === ""
-      ? (await readBackends(context, signal)).servers
-      : await readBackend(context, backend, signal);
-    const servers = rows.map((server) => ({
+    const servers = (await readServers(context, backend, signal)).map((server) => ({
       backend: server.backend,
       server: server.server,
       status: statusOf(server),

@@ -31,13 +31,13 @@ const BACKEND = "1";
 
 /** One backend's servers. Throws NOT_FOUND for one that HAProxy does not have. */
 export async function readBackend(
-  { runtime, transactions, shape }: ToolContext,
+  { transactions, shape }: ToolContext,
   backend: string,
-  signal: AbortSignal,
+  talk: Conversation,
 ): Promise<readonly ServerRow[]> {
   const look = showOneBackendStat(backend);
   const slots = await transactions.read((desired) => new Map(desired.slotsOf(backend)));
-  const [reply] = await runtime.converse((talk) => talk.exchange([look]), { signal });
+  const [reply] = await talk.exchange([look]);
   const unknown = !reply.ok && /^No such proxy/.test(reply.message);
   const rows = unknown ? [] : parseStat(texts([look], [reply])[0]);
   // A name that HAProxy does not know it reads as a number, and answers with the backend of that id.
@@ -47,6 +47,16 @@ export async function readBackend(
     });
   }
   return serversOf(backend, rows.filter(({ type }) => type === SERVER), slots, shape);
+}
+
+/** The servers of the backend that a caller names, of all where the name is empty. */
+export async function readServers(
+  context: ToolContext,
+  backend: string,
+  signal: AbortSignal,
+): Promise<readonly ServerRow[]> {
+  if (backend === "") return (await readBackends(context, signal)).servers;
+  return await context.runtime.converse((talk) => readBackend(context, backend, talk), { signal });
 }
 
 /**

@@ -2,7 +2,7 @@
 
 export type Cell = string | number;
 
-/** Columns as wide as their widest cell; numbers, and texts that begin with a digit, stand to the right. */
+/** Columns as wide as their widest cell; numbers, with or without a unit, and durations stand to the right. */
 export function textTable(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const texts = [header, ...rows.map((row) => row.map(String))];
   const widths = header.map((_, i) => Math.max(...texts.map((row) => row[i].length)));
@@ -16,7 +16,7 @@ export function textTable(header: readonly string[], rows: readonly (readonly Ce
 }
 
 const isNumber = (cell: Cell) =>
-  typeof cell === "number" || /^\d+(\.\d+)?( ?[a-zA-Z/%]+)?$/.test(cell);
+  typeof cell === "number" || /^\d+(\.\d+)?( ?[a-zA-Z/%]+|[dhm]\d+[hms])?$/.test(cell);
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 

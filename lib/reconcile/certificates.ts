@@ -7,43 +7,30 @@ import { parseCertificate, parseCrtList } from "../runtime/parse_ssl.ts";
 import { rejected, type Reply, texts } from "../runtime/replies.ts";
 import type { CertificateFiles, DesiredCertificates } from "../state/certificates.ts";
 import { listing, NOT_READ, planCertificates, storing } from "./certificate_plan.ts";
+import type { Convergence } from "./converge.ts";
 import { type CertificateDifference, isServed } from "./running_certificates.ts";
+import type { Drift, Subject } from "./subject.ts";
 
 export interface CertificateOptions {
   /** The crt-list's path on this machine. */
   readonly crtList: string;
 }
 
-export interface CertificateDrift {
-  /** Certificates that HAProxy does not serve as disk holds them, whether that can be mended or not. */
-  readonly differences: readonly { readonly subject: string; readonly kind: "certificate" }[];
-  /** The command lines that would mend it, without their payloads. */
-  readonly commands: readonly string[];
-  /** What keeps certificates of disk from being served, and files that can't be used. */
-  readonly problems: readonly AgentError[];
-}
-
-export interface CertificateConvergence {
-  /** The PEM files' names of those that HAProxy serves now and did not before. */
-  readonly changed: readonly string[];
-  readonly problems: readonly AgentError[];
-}
-
 /** So many PEMs are in memory, and on their way to HAProxy, at once. */
 const BATCH = 50;
 
-/** Compares; sends nothing that changes anything. Throws HAPROXY_UNREACHABLE. */
+/**
+ * Compares; sends nothing that changes anything. The commands come without their payloads. Throws
+ * HAPROXY_UNREACHABLE.
+ */
 export async function certificateDrift(
   conversation: Conversation,
   desired: DesiredCertificates,
   { crtList }: CertificateOptions,
-): Promise<CertificateDrift> {
+): Promise<Drift> {
   const plan = await planCertificates(conversation, desired, crtList);
   return {
-    differences: plan.differences.map(({ certificate: { subject } }) => ({
-      subject,
-      kind: "certificate",
-    })),
+    differences: plan.differences.map(subjectOf),
     commands: plan.sendable.flatMap((difference) => [
       // Without the abort, which matters only where the commit fails.
       ...(difference.outdated ? storing(difference, NOT_READ).slice(0, -1) : []),
@@ -64,14 +51,14 @@ export async function convergeCertificates(
   desired: DesiredCertificates,
   source: Pick<CertificateFiles, "pem">,
   { crtList }: CertificateOptions,
-): Promise<CertificateConvergence> {
+): Promise<Convergence> {
   const { list, sendable, problems: known } = await planCertificates(
     conversation,
     desired,
     crtList,
   );
   const problems = [...known];
-  const changed: string[] = [];
+  const changed: Subject[] = [];
   for (let at = 0; at < sendable.length; at += BATCH) {
     const batch: Parcel[] = [];
     for (const difference of sendable.slice(at, at + BATCH)) {
@@ -153,13 +140,13 @@ async function takeOut(conversation: Conversation, parcels: readonly Parcel[]): 
   await conversation.exchange(parcels.map(({ difference: { name } }) => delCertificate(name)));
 }
 
-/** Answers the subjects of those that HAProxy serves now. */
+/** Answers those that HAProxy serves now. */
 async function readBack(
   conversation: Conversation,
   batch: readonly Parcel[],
   list: string,
   problems: AgentError[],
-): Promise<string[]> {
+): Promise<Subject[]> {
   if (batch.length === 0) return [];
   const look = [
     showCrtList(list),
@@ -167,14 +154,19 @@ async function readBack(
   ];
   const [lines, ...shown] = await conversation.exchange(look);
   const listed = new Set(parseCrtList(texts(look, [lines])[0]).map(({ path }) => path));
-  return batch.flatMap(({ difference: { name, certificate }, expected }, i) => {
+  return batch.flatMap(({ difference, expected }, i) => {
     const reply = shown[i];
     const served = reply.ok && isServed(expected, parseCertificate(reply.text));
-    if (served && listed.has(name)) return [certificate.subject];
-    problems.push(notServed(name));
+    if (served && listed.has(difference.name)) return [subjectOf(difference)];
+    problems.push(notServed(difference.name));
     return [];
   });
 }
+
+const subjectOf = ({ certificate: { subject } }: CertificateDifference): Subject => ({
+  kind: "certificate",
+  name: subject,
+});
 
 /** The replies to each list of commands, all sent in one exchange. */
 async function exchangeAll(

@@ -13,7 +13,7 @@ import { reading, type Scope, type ScopeView } from "./running.ts";
 const MAX_ROUNDS = 10;
 
 export interface Convergence {
-  /** What differed and was sent. */
+  /** What differed, and is right now. */
   readonly changed: readonly Subject[];
   /** What HAProxy refused or lacks; empty where a refusal throws. */
   readonly problems: readonly AgentError[];
@@ -48,7 +48,9 @@ export async function converge(
     const { list, missing } = diff(desired, running, scope, view.map);
     for (const name of missing) problem(lacks(name), name);
     const open = list.filter(({ subject }) => !given.has(subject));
-    if (open.length === 0) return { changed, problems };
+    if (open.length === 0) {
+      return { changed: changed.filter(({ name }) => !given.has(name)), problems };
+    }
     if (round === 0) changed = open.map(({ subject, kind }) => ({ kind, name: subject }));
     const commands = nextRound(open);
     const replies = await conversation.exchange(commands);

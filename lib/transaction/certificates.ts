@@ -3,7 +3,7 @@ import type { Files } from "../config.ts";
 import type { AgentError } from "../errors.ts";
 import type { Convergence } from "../reconcile/converge.ts";
 import { certificateDrift, convergeCertificates } from "../reconcile/certificates.ts";
-import type { Drift, Subject } from "../reconcile/subject.ts";
+import type { Drift } from "../reconcile/subject.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { CertificateFiles } from "../state/certificates.ts";
 
@@ -35,8 +35,6 @@ export function certificateKeeper(
     return desired;
   }
 
-  const certificate = (name: string): Subject => ({ kind: "certificate", name });
-
   return {
     get count() {
       return count;
@@ -45,20 +43,8 @@ export function certificateKeeper(
       const { certificates, problems } = await read();
       return { count: certificates.length, problems };
     },
-    async drift(conversation) {
-      const { differences, ...rest } = await certificateDrift(conversation, await read(), {
-        crtList,
-      });
-      return { differences: differences.map(({ subject }) => certificate(subject)), ...rest };
-    },
-    async converge(conversation) {
-      const { changed, problems } = await convergeCertificates(
-        conversation,
-        await read(),
-        source,
-        { crtList },
-      );
-      return { changed: changed.map(certificate), problems };
-    },
+    drift: async (conversation) => await certificateDrift(conversation, await read(), { crtList }),
+    converge: async (conversation) =>
+      await convergeCertificates(conversation, await read(), source, { crtList }),
   };
 }

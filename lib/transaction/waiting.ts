@@ -10,10 +10,11 @@ export function waitingWith<T>(
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
+    const stopListening = () => signal.removeEventListener("abort", onAbort);
     queue(async () => {
-      signal.removeEventListener("abort", onAbort);
+      stopListening();
       signal.throwIfAborted();
       return await act();
-    }).then(resolve, reject);
+    }).finally(stopListening).then(resolve, reject);
   });
 }

@@ -4,7 +4,7 @@ import { converge, lacks } from "../reconcile/converge.ts";
 import { diff, inOrder } from "../reconcile/diff.ts";
 import type { scopeReader } from "../reconcile/running.ts";
 import type { Drift, Subject } from "../reconcile/subject.ts";
-import type { RuntimeClient } from "../runtime/connection.ts";
+import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
 import { processOf, readInfo } from "../runtime/process.ts";
 import type { PoolShape } from "../names/server.ts";
 import { type Change, changesNothing } from "../state/model.ts";
@@ -44,8 +44,8 @@ export interface Whole {
   /** Reads only. Throws HAPROXY_UNREACHABLE. */
   drift(signal: AbortSignal): Promise<WholeDrift>;
   files(): Promise<FilesView>;
-  /** The backend to which HAProxy's map leads a key now. Throws HAPROXY_UNREACHABLE. */
-  routeOf(key: string, signal: AbortSignal): Promise<string | undefined>;
+  /** The backend to which HAProxy's map leads a key now. */
+  routeOf(key: string, conversation: Conversation): Promise<string | undefined>;
   /** Runs `act` while no change is under way, in this process or another. Throws TIMEOUT where another holds the lock. */
   still<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Brings all of HAProxy to what disk says, and goes on after a refusal. */
@@ -189,12 +189,11 @@ export function whole(parts: WholeParts): Whole {
         .then(() => undefined, AgentError.from);
       return { ...(problem && { problem }), certificates: await certificates.look() };
     },
-    routeOf: (key, signal) =>
-      runtime.converse(async (conversation) => {
-        const scope = { keys: new Set([key]), pools: new Set<string>() };
-        const { running } = await readScope(conversation, scope);
-        return running.map.get(key)?.[0];
-      }, { signal }),
+    async routeOf(key, conversation) {
+      const scope = { keys: new Set([key]), pools: new Set<string>() };
+      const { running } = await readScope(conversation, scope);
+      return running.map.get(key)?.[0];
+    },
     still: (act, signal) => waitingWith(signal, locked, act),
     reconcile: () => locked(bringInLine),
     restore: (request) => waitingWith(request.signal, locked, () => restore(request)),

@@ -2,13 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readSettings } from "../../lib/config.ts";
+import type { AgentError } from "../../lib/errors.ts";
 import { paths } from "../../lib/init/options.ts";
-import {
-  type CertificateConvergence,
-  type CertificateDrift,
-  certificateDrift,
-  convergeCertificates,
-} from "../../lib/reconcile/certificates.ts";
+import { certificateDrift, convergeCertificates } from "../../lib/reconcile/certificates.ts";
+import type { Drift } from "../../lib/reconcile/subject.ts";
 import { showCertificates, showCrtList } from "../../lib/runtime/commands.ts";
 import { type Conversation, runtimeClient } from "../../lib/runtime/connection.ts";
 import { type Command, wire } from "../../lib/runtime/encode.ts";
@@ -29,8 +26,11 @@ export interface CertificateSite extends AsyncDisposable {
   /** Adds lines to the crt-list's file. */
   addLines(...lines: string[]): Promise<void>;
   setDomains(...domains: string[]): Promise<void>;
-  heal(): Promise<CertificateConvergence>;
-  drift(): Promise<CertificateDrift>;
+  /** The names of the certificates that changed. */
+  heal(): Promise<
+    { readonly changed: readonly string[]; readonly problems: readonly AgentError[] }
+  >;
+  drift(): Promise<Drift>;
   /** All that heal and drift sent since the last time this was asked, but for what only reads. */
   changesSent(): string[];
   /** Commands as somebody else might send them. */
@@ -65,9 +65,11 @@ export async function openSite(options: HaproxyOptions = {}): Promise<Certificat
     setDomains: (...domains) => Deno.writeTextFile(files.certificates, JSON.stringify({ domains })),
     async heal() {
       const desired = await certificates.read();
-      return await client.converse((talk) =>
+      const { changed, problems } = await client.converse((talk) =>
         convergeCertificates(watched(talk), desired, certificates, { crtList: files.crtList })
       );
+      for (const { kind } of changed) assert.equal(kind, "certificate");
+      return { changed: changed.map(({ name }) => name), problems };
     },
     async drift() {
       const desired = await certificates.read();

@@ -53,7 +53,7 @@ for (const version of HAPROXY_VERSIONS) {
     const subjects = ["a.test.pem", "b.test.pem", "c.test.pem", "d.test.pem"];
     assert.deepEqual(
       drift.differences,
-      subjects.map((subject) => ({ subject, kind: "certificate" })),
+      subjects.map((name) => ({ kind: "certificate", name })),
     );
     const path = (name: string) => site.file(`${name}.test.pem`);
     assert.deepEqual(drift.commands, [

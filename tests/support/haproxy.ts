@@ -10,10 +10,9 @@
  * --allow-net=127.0.0.1 and --allow-read/--allow-write of the temporary folder.
  */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { writeLayout } from "../../lib/init/layout.ts";
 import { defaultOptions, hostPort, type InitOptions, paths } from "../../lib/init/options.ts";
-import { ask, parseProcesses, runtimePid } from "./haproxy_cli.ts";
+import { ask, parseProcesses, runtimePid, until, untilReplaced } from "./haproxy_cli.ts";
 import { LEASH } from "./leash.ts";
 import { freePort } from "./ports.ts";
 
@@ -115,7 +114,7 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
       const pid = await runtimePid(runtime);
       return pid !== undefined && (await workers()).current.includes(pid);
     };
-    const up = await until(async () => exited || await answers());
+    const up = await until(async () => exited || await answers(), PATIENCE);
     if (up && !exited) {
       child = { process, exit };
       return true;
@@ -132,7 +131,7 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
       throw new Error(`HAProxy ${version} runs already (${child.process.pid})`);
     }
     // After kill -9 the dying worker may hold the ports for some milliseconds more.
-    if (!await until(launch)) throw new Error(`The ports of ${configFile} are taken`);
+    if (!await until(launch, PATIENCE)) throw new Error(`The ports of ${configFile} are taken`);
   }
 
   async function end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
@@ -148,20 +147,15 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
     if (signal === "SIGKILL") await killWorkers([...current, ...old]);
     await exit;
     const silent = async () => await runtimePid(runtime) === undefined;
-    if (!await until(silent)) throw new Error(`HAProxy ${version} answers after ${signal}`);
+    if (!await until(silent, PATIENCE)) {
+      throw new Error(`HAProxy ${version} answers after ${signal}`);
+    }
   }
 
   async function reload(): Promise<void> {
     const before = await runtimePid(runtime);
     running().kill("SIGUSR2");
-    // The old worker accepts until the new one has told it to stop: one answer proves little.
-    let row = 0;
-    const changed = async () => {
-      const pid = await runtimePid(runtime);
-      row = pid !== undefined && pid !== before ? row + 1 : 0;
-      return row >= 5;
-    };
-    if (!await until(changed)) {
+    if (!await untilReplaced(runtime, before, PATIENCE)) {
       throw new Error(`HAProxy ${version} did not reload:\n${await logs()}`);
     }
   }
@@ -227,7 +221,8 @@ export function haproxyBinary(version: HaproxyVersion): string {
   return binary;
 }
 
-function withFreePorts(options: InitOptions, given: Partial<InitOptions>): InitOptions {
+/** What is not given is free. */
+export function withFreePorts(options: InitOptions, given: Partial<InitOptions>): InitOptions {
   return {
     ...options,
     httpPort: given.httpPort ?? freePort(),
@@ -246,12 +241,4 @@ async function killWorkers(pids: readonly number[]): Promise<void> {
   if (pids.length === 0) return;
   const args = ["-c", 'kill -9 "$@" 2>&-', "sh", ...pids.map(String)];
   await new Deno.Command("sh", { args }).output();
-}
-
-/** Asks every 10 ms; false when the answer was not yes within PATIENCE. */
-async function until(condition: () => Promise<boolean>): Promise<boolean> {
-  for (const end = Date.now() + PATIENCE; Date.now() < end; await delay(10)) {
-    if (await condition()) return true;
-  }
-  return false;
 }

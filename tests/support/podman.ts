@@ -13,7 +13,6 @@
  * Needs root, --allow-env=PODMAN and what haproxy.ts needs, --allow-run of everything included.
  */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { writeLayout } from "../../lib/init/layout.ts";
 import { defaultOptions, type InitOptions, paths } from "../../lib/init/options.ts";
 import {
@@ -21,9 +20,9 @@ import {
   haproxyBinary,
   type HaproxyOptions,
   type HaproxyVersion,
+  withFreePorts,
 } from "./haproxy.ts";
-import { ask, runtimePid } from "./haproxy_cli.ts";
-import { freePort } from "./ports.ts";
+import { ask, runtimePid, until, untilReplaced } from "./haproxy_cli.ts";
 
 /** The host's folders under HAPROXY_ROOT, and where the container has them. */
 export const MOUNTS = {
@@ -90,14 +89,7 @@ export async function startPodmanHaproxy(
   }
 
   async function configure(): Promise<void> {
-    options = {
-      ...defaultOptions(root),
-      bind: ["127.0.0.1"],
-      httpPort: freePort(),
-      httpsPort: freePort(),
-      api: { address: "127.0.0.1", port: freePort() },
-      ...init,
-    };
+    options = withFreePorts({ ...defaultOptions(root), bind: ["127.0.0.1"], ...init }, init);
     await writeLayout(options, { force: true });
     const { config, crtList } = paths(root);
     for (const file of [config, crtList]) await rewrite(file, inside);
@@ -113,7 +105,7 @@ export async function startPodmanHaproxy(
     );
     await engine!.run([...mounts, ...limits(maxOpenFiles)], "-W", "-db", "-f", configInside);
     const ended = async () => await engine!.status() === "exited";
-    await until(async () => await answers() || await ended());
+    await until(async () => await answers() || await ended(), PATIENCE);
     if (await answers() && !await ended()) return true;
     const log = await logs();
     await engine!.remove();
@@ -124,12 +116,14 @@ export async function startPodmanHaproxy(
   async function end(signal: "TERM" | "KILL"): Promise<void> {
     await engine!.podman("kill", "--signal", signal, engine!.container);
     const exited = async () => await engine!.status() === "exited" && !await answers();
-    if (!await until(exited)) throw new Error(`HAProxy ${version} lives on after SIG${signal}`);
+    if (!await until(exited, PATIENCE)) {
+      throw new Error(`HAProxy ${version} lives on after SIG${signal}`);
+    }
   }
 
   async function start(): Promise<void> {
     await engine!.podman("start", engine!.container);
-    if (!await until(answers)) {
+    if (!await until(answers, PATIENCE)) {
       throw new Error(`HAProxy ${version} did not start again:\n${await logs()}`);
     }
   }
@@ -137,14 +131,7 @@ export async function startPodmanHaproxy(
   async function reload(): Promise<void> {
     const before = await runtimePid(runtime);
     await engine!.podman("kill", "--signal", "USR2", engine!.container);
-    // The old worker accepts until the new one has told it to stop: one answer proves little.
-    let row = 0;
-    const changed = async () => {
-      const pid = await runtimePid(runtime);
-      row = pid !== undefined && pid !== before ? row + 1 : 0;
-      return row >= 5;
-    };
-    if (!await until(changed)) {
+    if (!await untilReplaced(runtime, before, PATIENCE)) {
       throw new Error(`HAProxy ${version} did not reload:\n${await logs()}`);
     }
   }
@@ -281,12 +268,4 @@ async function command(name: string, args: readonly string[]) {
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   if (!success) throw new Error(`${name} ${args.join(" ")}: ${text(stderr).trim()}`);
   return { stdout: text(stdout), stderr: text(stderr) };
-}
-
-/** Asks every 20 ms; false when the answer was not yes within PATIENCE. */
-async function until(condition: () => Promise<boolean>): Promise<boolean> {
-  for (const end = Date.now() + PATIENCE; Date.now() < end; await delay(20)) {
-    if (await condition()) return true;
-  }
-  return false;
 }

@@ -15,6 +15,13 @@ Deno.test("numbers with units and missing ones stand to the right as well", () =
   );
 });
 
+Deno.test("durations of one unit and of two share a column", () => {
+  assert.equal(
+    textTable(["A", "SINCE"], [["x", "3s"], ["y", "12m5s"]]),
+    "A  SINCE\nx     3s\ny  12m5s",
+  );
+});
+
 Deno.test("a table without rows is its header", () => {
   assert.equal(textTable(["A", "LONG"], []), "A  LONG");
 });
