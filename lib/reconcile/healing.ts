@@ -40,7 +40,8 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
     if (down.over()) log.info(`HAProxy answers again, process ${pid}`);
     // A reload's old worker: the next look meets the new one.
     if (stopping) return;
-    const another = last !== undefined && last !== key;
+    // The first one too: it may be somebody else's that shares the port.
+    const another = last !== key;
     last = key;
     if ((another || sharing.on) && await isShared()) return;
     await (inLine.has(key) ? finish() : heal());

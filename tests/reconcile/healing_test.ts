@@ -63,6 +63,17 @@ Deno.test("two HAProxys on one port are named in the log, once; nothing is sent 
   assert.equal(log.lines.filter((line) => /One HAProxy is left/.test(line)).length, 1);
 });
 
+Deno.test("who starts beside two HAProxys on one port sends nothing to either", async () => {
+  await using haproxy = await startHaproxy({ pools: 1, slots: 1, edit: withoutNoreuseport });
+  await using rival = await startRival(haproxy);
+  using log = captureLog();
+  using watched = await watch(haproxy);
+  assert.deepEqual(watched.healed, []);
+  assert.equal(log.lines.filter((line) => /2 HAProxys share 127/.test(line)).length, 1);
+  await rival.stop();
+  await eventually(() => watched.healed.length === 1);
+});
+
 Deno.test("what keeps failing is logged once and then seldom, and does not pass for a HAProxy that was down", async () => {
   await using haproxy = await startHaproxy({ pools: 1, slots: 1 });
   const { address: host, port } = haproxy.options.api;
