@@ -4,7 +4,12 @@
  */
 import { isIP } from "node:net";
 import { isAbsolute, join, resolve } from "node:path";
+import { ACME_VARIABLES, type AcmeSettings, readAcmeSettings } from "./config/acme.ts";
+import { CONTROL, type Environment, reader, SettingsError } from "./config/reader.ts";
 import { TOOL_GROUPS, type ToolGroup } from "./tool_definition.ts";
+
+export type { AcmeSettings };
+export { SettingsError };
 
 export const LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
@@ -26,8 +31,14 @@ export interface Files {
   /** The certificates that HAProxy reads at its start. */
   readonly crtList: string;
   readonly lock: string;
+  /** Held while certificates are ordered. */
+  readonly renewalLock: string;
   readonly journal: string;
+  /** The certificate change that is under way. */
+  readonly certificateJournal: string;
   readonly audit: string;
+  /** ACME account keys, acme.sh's home. */
+  readonly acmeFolder: string;
 }
 
 export interface HaproxySettings {
@@ -82,24 +93,17 @@ export interface Settings {
   readonly haproxy: HaproxySettings;
   readonly host: HostSettings;
   readonly front: FrontSettings;
+  /** Read by main only, which hands the acme room its part. */
+  readonly acme: AcmeSettings;
   /** Read by main only. */
   readonly tokenFile: string;
   readonly confirm: "ask" | "require" | "off";
   readonly logLevel: LogLevel;
 }
 
-/** A bad setting stops the start (exit 4) with this one line. */
-export class SettingsError extends Error {
-  override readonly name = "SettingsError";
-  constructor(variable: string, value: string, allowed: string) {
-    super(`${variable}=${JSON.stringify(value)} is not usable: ${allowed}.`);
-  }
-}
-
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** The variables this version reads, so that main asks the environment for these and no others. */
 export const VARIABLES = [
+  ...ACME_VARIABLES,
   "HAPROXY_BINARY",
   "HAPROXY_CERTS_DIR",
   "HAPROXY_CERTS_FILE",
@@ -140,37 +144,18 @@ export type Variable = typeof VARIABLES[number];
  * @param env the environment, flags already laid over it; an empty value counts as not set
  */
 export function readSettings(env: Environment): Settings {
-  const text = (name: Variable, fallback: string) => env[name]?.trim() || fallback;
-  const list = (name: Variable, fallback: string) =>
-    text(name, fallback).split(",").map((item) => item.trim()).filter(Boolean);
-  const integer = (name: Variable, fallback: number, min: number, max: number) => {
-    const value = text(name, String(fallback));
-    if (!/^\d{1,9}$/.test(value) || Number(value) < min || Number(value) > max) {
-      throw new SettingsError(name, value, `a whole number from ${min} to ${max} is`);
-    }
-    return Number(value);
-  };
-  const choice = <T extends string>(name: Variable, fallback: T, allowed: readonly T[]): T => {
-    const value = text(name, fallback);
-    const found = allowed.find((word) => word.toLowerCase() === value.toLowerCase());
-    if (found === undefined) throw new SettingsError(name, value, `${allowed.join(", ")} are`);
-    return found;
-  };
-  const hostName = (name: Variable, fallback: string) => {
-    const value = text(name, fallback);
-    if (!/^[0-9A-Za-z.:_-]{1,253}$/.test(value)) {
-      throw new SettingsError(name, value, "a host name or an IP address is");
-    }
-    return value;
-  };
+  const { text, list, integer, choice, hostName, flag } = reader<Variable>(env);
 
   const root = text("HAPROXY_ROOT", "/opt/haproxy");
   if (!isAbsolute(root)) throw new SettingsError("HAPROXY_ROOT", root, "an absolute path is");
   const base = resolve(root);
   const own = {
     lock: join(base, "data/lock"),
+    renewalLock: join(base, "data/renewal.lock"),
     journal: join(base, "data/journal/changes.jsonl"),
+    certificateJournal: join(base, "data/journal/certificate.json"),
     audit: join(base, "data/audit.jsonl"),
+    acmeFolder: join(base, "data/acme"),
   };
   const taken = new Set(Object.values(own));
   const inRoot = (name: Variable, fallback: string) => {
@@ -260,19 +245,17 @@ export function readSettings(env: Environment): Settings {
       trustedAccess: choice("MCP_TRUSTED_ACCESS", "full", ["full", "read"]),
       ...(allowedHosts.length && { allowedHosts }),
       allowedOrigins: list("MCP_ALLOWED_ORIGINS", ""),
-      readOnly: choice("MCP_READ_ONLY", "false", ["false", "true"]) === "true",
+      readOnly: flag("MCP_READ_ONLY", false),
       toolsets: toolsets.includes("all") ? TOOL_GROUPS : toolsets as ToolGroup[],
       maxSessions: integer("MCP_MAX_SESSIONS", 1000, 1, 100_000),
       sessionIdle: integer("MCP_SESSION_IDLE", 1800, 1, 86_400),
     },
+    acme: readAcmeSettings(env, base),
     tokenFile: resolve(base, text("MCP_TOKEN_FILE", join(base, "conf/mcp-token.env"))),
     confirm: choice("MCP_CONFIRM", "ask", ["ask", "require", "off"]),
     logLevel: choice("LOG_LEVEL", "INFO", LOG_LEVELS),
   };
 }
-
-// deno-lint-ignore no-control-regex -- those are what it is about
-const CONTROL = /[\0-\x1f\x7f]/;
 
 /** The kernel takes 107 bytes of a unix socket's path (unix(7)). */
 function isMasterAddress(address: string): boolean {

@@ -13,8 +13,11 @@ Deno.test("the defaults are the contract's", () => {
     certificates: "/opt/haproxy/conf/certificates.json",
     crtList: "/opt/haproxy/certs/crt-list.txt",
     lock: "/opt/haproxy/data/lock",
+    renewalLock: "/opt/haproxy/data/renewal.lock",
     journal: "/opt/haproxy/data/journal/changes.jsonl",
+    certificateJournal: "/opt/haproxy/data/journal/certificate.json",
     audit: "/opt/haproxy/data/audit.jsonl",
+    acmeFolder: "/opt/haproxy/data/acme",
   });
   assert.deepEqual(haproxy, { host: "localhost", port: 9999, poolCount: 100, maxSlots: 10 });
   assert.deepEqual(host, {
