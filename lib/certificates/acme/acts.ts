@@ -57,7 +57,10 @@ export interface AcmeActs {
   /** The account of this key; without one a new account. Throws ACME where the CA wants EAB and there is none. */
   account(existing: AcmeAccountKey | undefined): Promise<AcmeAccountKey>;
   /** Proves the domain by DNS-01 and fetches the certificate. Reports progress. */
-  order(request: AcmeOrderRequest, context?: { progress(progress: Progress): void }): Promise<AcmeOrdered>;
+  order(
+    request: AcmeOrderRequest,
+    context?: { progress(progress: Progress): void },
+  ): Promise<AcmeOrdered>;
   /** The DNS provider takes the token, and has the domain's zone. */
   checkDns(args: { readonly domain: string }): Promise<{ readonly zone: string }>;
   /** null where the CA has no renewal information, in general or of this certificate. */
