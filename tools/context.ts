@@ -8,12 +8,10 @@ import { startHealing } from "../lib/reconcile/healing.ts";
 import { type RuntimeClient, runtimeClient } from "../lib/runtime/connection.ts";
 import { openRoot, type RootFiles } from "../lib/sandbox/files.ts";
 import { appendAudit, type AuditRecord } from "../lib/state/audit.ts";
-import { certificateFiles } from "../lib/state/certificates.ts";
 import { fileLock } from "../lib/state/lock.ts";
 import { openStore } from "../lib/state/store.ts";
 import type { Handlers, Peer } from "../lib/rpc/mod.ts";
 import { type Transactions, transactions } from "../lib/transaction/mod.ts";
-import { certificateKeeper } from "../lib/transaction/certificates.ts";
 import type { HostActs } from "./host_acts.ts";
 
 export interface ToolsSettings {
@@ -63,8 +61,7 @@ export async function openContext(settings: ToolsSettings, host: Host): Promise<
   );
   const store = openStore(files, paths, haproxy);
   const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
-  const certificates = certificateKeeper(certificateFiles(files, paths), paths);
-  const path = transactions({ settings, store, lock, runtime, certificates });
+  const path = transactions({ settings, store, lock, runtime, files });
 
   await path.open().catch((cause) => {
     // In the shell each tool says so itself: haproxy_health and haproxy_check_config are for such moments.

@@ -80,12 +80,16 @@ export function listing({ lines }: CertificateDifference, list: string): Command
 }
 
 /** HAProxy closes the connection at a longer command, and what was sent behind it is lost. */
-function isTooLarge({ outdated, name, certificate: { size } }: CertificateDifference): boolean {
+export function isTooLarge(
+  { outdated, name, certificate: { size } }: Omit<CertificateDifference, "lines" | "absent">,
+): boolean {
   const around = setCertificate(name, NOT_READ).line.length + "\n%END%\n".length;
   return outdated && around + size > MAX_WITH_PAYLOAD;
 }
 
-function tooLargeError({ certificate: { file, size } }: CertificateDifference): AgentError {
+export function tooLargeError(
+  { certificate: { file, size } }: Pick<CertificateDifference, "certificate">,
+): AgentError {
   return new AgentError(
     "CERTIFICATE",
     `${file} has ${size} bytes, too many for a running HAProxy: it takes ${MAX_WITH_PAYLOAD} with the command.`,
@@ -114,7 +118,10 @@ function foreignTransaction(
   return ours ? undefined : name;
 }
 
-function foreignError(name: string, outdated: readonly CertificateDifference[]): AgentError {
+export function foreignError(
+  name: string,
+  outdated: readonly Pick<CertificateDifference, "certificate">[],
+): AgentError {
   const subjects = outdated.map(({ certificate }) => certificate.subject);
   const some = subjects.slice(0, 10).join(", ") + (subjects.length > 10 ? ", …" : "");
   return new AgentError(

@@ -4,8 +4,9 @@ import { delCertificate, showCertificate, showCrtList } from "../runtime/command
 import type { Conversation } from "../runtime/connection.ts";
 import type { Command } from "../runtime/encode.ts";
 import { parseCertificate, parseCrtList } from "../runtime/parse_ssl.ts";
-import { rejected, type Reply, texts } from "../runtime/replies.ts";
+import { type Reply, texts } from "../runtime/replies.ts";
 import type { CertificateFiles, DesiredCertificates } from "../state/certificates.ts";
+import { firstFailure, notServed, refused } from "./certificate_errors.ts";
 import { listing, NOT_READ, planCertificates, storing } from "./certificate_plan.ts";
 import type { Convergence } from "./converge.ts";
 import { type CertificateDifference, isServed } from "./running_certificates.ts";
@@ -108,7 +109,7 @@ async function store(
     const { difference, storing } = parcel;
     const failure = firstFailure(storing.slice(0, -1), replies[i]);
     if (failure === undefined) return true;
-    problems.push(refused(difference, failure));
+    problems.push(refused(difference.certificate.file, failure));
     if (difference.absent && replies[i][0].ok) made.push(parcel);
     return false;
   });
@@ -127,7 +128,7 @@ async function enlist(
   const listed = batch.filter((parcel, i) => {
     const failure = firstFailure(parcel.listing, replies[i]);
     if (failure === undefined) return true;
-    problems.push(refused(parcel.difference, failure));
+    problems.push(refused(parcel.difference.certificate.file, failure));
     failed.push(parcel);
     return false;
   });
@@ -176,41 +177,4 @@ async function exchangeAll(
   const replies = await conversation.exchange(work.flat());
   let at = 0;
   return work.map(({ length }) => replies.slice(at, at += length));
-}
-
-interface Failure {
-  readonly command: Command;
-  readonly message: string;
-}
-
-function firstFailure(
-  commands: readonly Command[],
-  replies: readonly Reply[],
-): Failure | undefined {
-  for (const [i, command] of commands.entries()) {
-    const reply = replies[i];
-    if (!reply.ok) return { command, message: reply.message };
-  }
-}
-
-/** What HAProxy says of a key or a certificate is about the file. */
-function refused(
-  { certificate: { file } }: CertificateDifference,
-  { command, message }: Failure,
-): AgentError {
-  const aboutFile = command.expects === "set cert" || command.expects === "commit cert";
-  if (!aboutFile) return rejected(command, message);
-  const sentence = message.split("\n")[0].slice(0, 500).replace(/[.!]$/, "");
-  return new AgentError("CERTIFICATE", `HAProxy does not take ${file}: ${sentence}.`, {
-    hint: "Put a certificate, its own key and its chain into it. What HAProxy served before stays.",
-    details: { file, command: command.line, reply: message.slice(0, 2_000) },
-  });
-}
-
-function notServed(name: string): AgentError {
-  return new AgentError(
-    "HAPROXY_REJECTED",
-    `HAProxy takes the commands about ${name}, but reading back shows another certificate.`,
-    { hint: "Does something else write to its Runtime API?", details: { certificate: name } },
-  );
 }

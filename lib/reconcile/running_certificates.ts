@@ -167,7 +167,7 @@ export function isServed(
  * A line counts as there when one of HAProxy's is for the same names. HAProxy writes options in an order of its own, so
  * those are not compared.
  */
-function missingLines(
+export function missingLines(
   { lines, path }: DesiredCertificate,
   name: string,
   entries: readonly RunningCrtListEntry[],
@@ -175,9 +175,13 @@ function missingLines(
   if (path === undefined) {
     return entries.length > 0 ? [] : [{ path: name, options: [], filters: [] }];
   }
-  const key = (filters: readonly string[]) => [...filters].sort().join(" ");
-  const there = new Set(entries.map(({ filters }) => key(filters)));
-  const missing = new Map(lines.map((line) => [key(line.filters), line]));
-  return Array.from(missing.values().filter(({ filters }) => !there.has(key(filters))))
+  const missing = new Map(lines.map((line) => [filterKey(line.filters), line]));
+  return Array.from(missing.values())
+    .filter(({ filters }) => !entries.some((entry) => sameFilters(entry.filters, filters)))
     .map(({ options, filters }) => ({ path: name, options, filters }));
 }
+
+const filterKey = (filters: readonly string[]) => [...filters].sort().join(" ");
+
+export const sameFilters = (a: readonly string[], b: readonly string[]): boolean =>
+  filterKey(a) === filterKey(b);

@@ -1,5 +1,5 @@
 /** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { AgentError } from "../errors.ts";
 import { guard, guardFolder } from "./guard.ts";
 
@@ -10,6 +10,8 @@ const LEFT_BEHIND = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 export type Signature = string;
 
 export interface StagedFile {
+  /** Where the text lies until then, in the file's folder. A name that begins with a dot: HAProxy reads no such certificate. */
+  readonly path: string;
   /** What `signature` says of the file once it is in place, and nobody has written it since. */
   readonly signature: Signature;
   /** Puts the new text in place (rename). Durable only after `syncFolders`. */
@@ -25,10 +27,18 @@ export interface RootFiles {
    * @param atMost bytes; a larger file, or what is no file and might never end, is STATE_IO
    */
   read(path: string, atMost?: number): Promise<string | undefined>;
-  /** Writes and fsyncs the new text beside the file; the mode of an existing file is kept. */
-  stage(path: string, text: string, mode?: number): Promise<StagedFile>;
+  /** Writes and fsyncs the new text beside the file. */
+  stage(path: string, text: string, mode?: Mode): Promise<StagedFile>;
   /** stage + commit + fsync of the folder. */
-  replace(path: string, text: string, mode?: number): Promise<void>;
+  replace(path: string, text: string, mode?: Mode): Promise<void>;
+  /** Puts a staged file in its place, also one that another process staged. */
+  move(staged: string, path: string): Promise<void>;
+  /** There may be none. */
+  remove(path: string): Promise<void>;
+  /** The names of the files in a folder, links left out; none where there is no folder. */
+  names(folder: string): Promise<string[]>;
+  /** Permission bits of a file or folder, those for setuid and setgid included; undefined where there is none. */
+  mode(path: string): Promise<number | undefined>;
   /** fsyncs the folders of these files, so that their renames last. */
   syncFolders(paths: readonly string[]): Promise<void>;
   /** Opens a file for reading and appending, made with mode 0600 if missing. */
@@ -38,9 +48,15 @@ export interface RootFiles {
   /** Synchronous, as it is asked for on every call and answers from the inode cache. */
   signature(path: string): Signature;
   makeFolder(path: string): Promise<void>;
-  /** Removes what a crash left of staged files. Under the lock only: another process may be about to commit its own. */
-  removeStaged(folder: string): Promise<void>;
+  /**
+   * Removes what a crash left of staged files, but for those to be kept. Under the lock only: another process may be about
+   * to commit its own.
+   */
+  removeStaged(folder: string, kept?: readonly string[]): Promise<void>;
 }
+
+/** Of a new file, an existing one keeps its own; or of both. @default {0o644} */
+export type Mode = number | { readonly always: number };
 
 /** Opens the root. `root` must exist; links in its own path are resolved once, here. */
 export async function openRoot(root: string): Promise<RootFiles> {
@@ -72,18 +88,19 @@ export async function openRoot(root: string): Promise<RootFiles> {
           throw cause;
         }
       }),
-    stage: (path, text, mode = 0o644) =>
+    stage: (path, text, wanted = 0o644) =>
       guarded("write", path, async () => {
         const old = await Deno.stat(path).catch(() => undefined);
         if (old && !old.isFile) throw new Error("it is not a file");
         // The rename needs no right to the file itself, and would replace one that was made read-only.
         if (old) (await Deno.open(path, { write: true })).close();
-        const temp = `${path}.${crypto.randomUUID()}${STAGED}`;
+        const temp = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}${STAGED}`);
+        const mode = typeof wanted === "number" ? (old?.mode ?? wanted) & 0o777 : wanted.always;
         try {
           using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
           await writeAll(file, new TextEncoder().encode(text));
           // The umask must not decide whether HAProxy can read the file.
-          await Deno.chmod(temp, old?.mode ? old.mode & 0o777 : mode);
+          await Deno.chmod(temp, mode);
           await keepOwner(temp, old);
           await file.sync();
         } catch (cause) {
@@ -91,8 +108,9 @@ export async function openRoot(root: string): Promise<RootFiles> {
           throw cause;
         }
         return {
+          path: temp,
           signature: files.signature(temp),
-          commit: () => guarded("write", path, () => Deno.rename(temp, path)),
+          commit: () => files.move(temp, path),
           discard: () => Deno.remove(temp).catch(() => {}),
         };
       }),
@@ -104,6 +122,25 @@ export async function openRoot(root: string): Promise<RootFiles> {
       });
       await files.syncFolders([path]);
     },
+    move: (staged, path) =>
+      guarded("write", path, async () => {
+        await guard(real, staged);
+        await Deno.rename(staged, path);
+      }),
+    remove: (path) => guarded("remove", path, () => Deno.remove(path).catch(ignoreMissing)),
+    names: (folder) =>
+      guarded("read", folder, async () => {
+        const entries = await Array.fromAsync(Deno.readDir(folder));
+        return entries.filter(({ isFile }) => isFile).map(({ name }) => name).sort();
+      }, guardFolder).catch((cause) => {
+        if (cause.cause instanceof Deno.errors.NotFound) return [];
+        throw cause;
+      }),
+    mode: (path) =>
+      guarded("read", path, async () => {
+        const info = await Deno.stat(path).catch(ignoreMissing);
+        return info?.mode === undefined ? undefined : info.mode! & 0o7777;
+      }),
     async syncFolders(paths) {
       for (const folder of new Set(paths.map(dirname))) {
         await guarded("sync", folder, async () => {
@@ -135,14 +172,19 @@ export async function openRoot(root: string): Promise<RootFiles> {
     },
     makeFolder: (path) =>
       guarded("make", path, () => Deno.mkdir(path, { recursive: true, mode: 0o750 })),
-    removeStaged: (folder) =>
+    removeStaged: (folder, kept = []) =>
       guarded("read", folder, async () => {
         for await (const { name, isFile } of Deno.readDir(folder)) {
-          if (isFile && LEFT_BEHIND.test(name)) await Deno.remove(join(folder, name));
+          const path = join(folder, name);
+          if (isFile && LEFT_BEHIND.test(name) && !kept.includes(path)) await Deno.remove(path);
         }
       }, guardFolder),
   };
   return files;
+}
+
+function ignoreMissing(cause: unknown): undefined {
+  if (!(cause instanceof Deno.errors.NotFound)) throw cause;
 }
 
 function checkSize({ isFile, size }: Deno.FileInfo, atMost: number): void {

@@ -45,3 +45,19 @@ function parseLine(line: string): CrtListEntry | string {
   if (bad === undefined) return entry;
   return `${JSON.stringify(bad.slice(0, 200))} is too long or has characters that can't be sent`;
 }
+
+/** The text without those lines, counted from 1, and with these behind the rest. All else stays as it is. */
+export function editCrtList(
+  text: string,
+  without: ReadonlySet<number>,
+  added: readonly CrtListEntry[],
+): string {
+  const kept = text.split("\n").filter((_, index) => !without.has(index + 1)).join("\n");
+  const begin = kept === "" || kept.endsWith("\n") ? kept : `${kept}\n`;
+  return begin + added.map((entry) => `${renderCrtListLine(entry)}\n`).join("");
+}
+
+export function renderCrtListLine({ path, options, filters }: CrtListEntry): string {
+  const bracketed = options.length === 0 ? [] : [`[${options.join(" ")}]`];
+  return [path, ...bracketed, ...filters].join(" ");
+}

@@ -47,8 +47,8 @@ export interface Store {
   readonly unfinished: boolean;
   /** Applies changes in memory; the answer takes them back, later ones first where there were several. */
   apply(changes: readonly Change[]): () => void;
-  /** Removes what a crash left of half-written files. Under the lock. */
-  tidy(): Promise<void>;
+  /** Removes what a crash left of half-written files, but for those to be kept. Under the lock. */
+  tidy(kept?: readonly string[]): Promise<void>;
   /** Appends one entry for each list of changes, in one write, fsynced. Answers their numbers. */
   record(
     entries: readonly { readonly tool: string; readonly changes: readonly Change[] }[],
@@ -189,9 +189,12 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
         Object.assign(dirty, before);
       };
     },
-    async tidy() {
-      for (const folder of new Set([paths.map, paths.servers, paths.serverState].map(dirname))) {
-        await files.removeStaged(folder);
+    async tidy(kept) {
+      const { map, servers, serverState, certificates, crtList, certsFolder } = paths;
+      const written = [map, servers, serverState, certificates, crtList].map(dirname);
+      for (const folder of new Set([...written, certsFolder])) {
+        // A folder for certificates need not be there.
+        if (await files.mode(folder) !== undefined) await files.removeStaged(folder, kept);
       }
     },
     async record(entries) {

@@ -1,4 +1,4 @@
-/** The certificates' part of what is about all of HAProxy: read from disk anew each time, compared and sent. */
+/** The certificates as a whole: read from disk anew each time, compared with HAProxy and sent. */
 import type { Files } from "../config.ts";
 import type { AgentError } from "../errors.ts";
 import type { Convergence } from "../reconcile/converge.ts";
@@ -6,6 +6,7 @@ import { certificateDrift, convergeCertificates } from "../reconcile/certificate
 import type { Drift } from "../reconcile/subject.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { CertificateFiles } from "../state/certificates.ts";
+import type { CertificateChanges } from "./certificate_change.ts";
 
 /** What disk holds of certificates. */
 export interface CertificatesView {
@@ -21,10 +22,15 @@ export interface CertificateKeeper {
   drift(conversation: Conversation): Promise<Drift>;
   /** Goes on after a refusal. */
   converge(conversation: Conversation): Promise<Convergence>;
+  /** What was cut off is finished first. Under the lock. */
+  finish(): Promise<void>;
+  /** HAProxy serves what only certificates.json names: the crt-list names it from now on, too. Under the lock. */
+  adopt(): Promise<void>;
 }
 
 export function certificateKeeper(
   source: CertificateFiles,
+  changes: Pick<CertificateChanges, "finishHeld" | "adoptHeld">,
   { crtList }: Pick<Files, "crtList">,
 ): CertificateKeeper {
   let count = 0;
@@ -46,5 +52,12 @@ export function certificateKeeper(
     drift: async (conversation) => await certificateDrift(conversation, await read(), { crtList }),
     converge: async (conversation) =>
       await convergeCertificates(conversation, await read(), source, { crtList }),
+    finish: changes.finishHeld,
+    async adopt() {
+      const { certificates } = await read();
+      await changes.adoptHeld(
+        certificates.filter(({ path }) => path === undefined).map(({ file }) => file),
+      );
+    },
   };
 }

@@ -14,7 +14,10 @@ import { parseStat } from "../runtime/parse.ts";
 import type { Lock } from "../state/lock.ts";
 import { type Change, changesNothing, type Desired } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
-import type { CertificateKeeper } from "./certificates.ts";
+import { certificateFiles } from "../state/certificates.ts";
+import type { RootFiles } from "../sandbox/files.ts";
+import { type CertificateChanges, certificateChanges } from "./certificate_change.ts";
+import { certificateKeeper } from "./certificates.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { preview } from "./preview.ts";
 import { type ChangeRequest, type Outcome, type Plan, scopeOf } from "./request.ts";
@@ -25,6 +28,7 @@ import { type Whole, whole } from "./whole.ts";
 const MAX_BATCH = 64;
 
 export interface Transactions extends Whole {
+  readonly certificates: Omit<CertificateChanges, "finish" | `${string}Held` | "staged">;
   /** Reads the files for the first time, under the lock. Throws STATE_CORRUPT, STATE_IO or TIMEOUT. */
   open(): Promise<void>;
   change<Result>(request: ChangeRequest<Result>): Promise<Outcome<Result>>;
@@ -40,7 +44,7 @@ export interface TransactionParts {
   readonly store: Store;
   readonly lock: Lock;
   readonly runtime: RuntimeClient;
-  readonly certificates: CertificateKeeper;
+  readonly files: RootFiles;
 }
 
 interface Job {
@@ -59,8 +63,10 @@ interface Planned extends Job {
 const ONE_CALLS_FAULT = new Set(["REFUSED", "HAPROXY_REJECTED", "VALIDATION", "INTERNAL"]);
 
 export function transactions(parts: TransactionParts): Transactions {
-  const { settings, store, lock, runtime, certificates } = parts;
+  const { settings, store, lock, runtime, files } = parts;
   const { files: paths, haproxy: shape } = settings;
+  const changes = certificateChanges({ files, paths, runtime, lock });
+  const certificates = certificateKeeper(certificateFiles(files, paths), changes, paths);
   const readScope = scopeReader({ mapFile: paths.map, mapName: shape.mapName, shape });
   const queue: Job[] = [];
   let working = false;
@@ -209,7 +215,8 @@ export function transactions(parts: TransactionParts): Transactions {
           void attempt([{ request, resolve, reject } as unknown as Job]);
         }),
     }),
-    open: () => locked(() => store.tidy()),
+    certificates: changes,
+    open: () => locked(async () => await store.tidy(await changes.staged())),
     change: (request) =>
       new Promise((resolve, reject) => {
         const { signal } = request;
@@ -238,6 +245,7 @@ export function transactions(parts: TransactionParts): Transactions {
           await saving.catchUp();
         });
       }
+      await changes.finish();
     },
     async close() {
       await saving.close();

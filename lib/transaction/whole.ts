@@ -113,6 +113,7 @@ export function whole(parts: WholeParts): Whole {
   }
 
   async function bringInLine(): Promise<Reconciled> {
+    await certificates.finish();
     const reconciled = await runtime.converse(async (conversation) => {
       const process = processOf(await readInfo(conversation));
       const view = await readScope(conversation, "all");
@@ -124,6 +125,7 @@ export function whole(parts: WholeParts): Whole {
       return { process, changed, problems, unchanged: unchanged(changed) };
     }, { deadlineMs: SEND_MS });
     await unfinished.settled();
+    await certificates.adopt();
     await putFilesInOrder();
     return reconciled;
   }

@@ -147,7 +147,7 @@ Deno.test("removeStaged removes what a crash left of staged files, and nothing e
   const after = await root.names("conf");
   const gone = before.filter((name) => !after.includes(name));
   assert.equal(gone.length, 1);
-  assert.match(gone[0], /^domains\.map\.[0-9a-f-]{36}\.tmp$/);
+  assert.match(gone[0], /^\.domains\.map\.[0-9a-f-]{36}\.tmp$/);
 });
 
 Deno.test("signature tells a changed, a replaced and a missing file apart", async () => {

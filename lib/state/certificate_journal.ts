@@ -1,0 +1,60 @@
+/**
+ * The certificate journal: the one change of a certificate that is under way. It is written and fsynced before HAProxy hears
+ * of it, and names the new files, which lie staged beside the old ones: it never holds a key.
+ */
+import { z } from "zod";
+import { AgentError } from "../errors.ts";
+import type { RootFiles } from "../sandbox/files.ts";
+
+const entryJson = z.strictObject({
+  tool: z.string(),
+  /** `carry out`: HAProxy may have it already, and then the files follow. `undo`: HAProxy refused it and may hold a part. */
+  todo: z.enum(["carry out", "undo"]),
+  /** The PEM's path on this machine. */
+  file: z.string(),
+  /** As HAProxy spells it. */
+  path: z.string(),
+  /** In their order: the staged file takes this one's place; null: this one goes. */
+  steps: z.array(z.strictObject({ file: z.string(), staged: z.string().nullable() })),
+});
+export type CertificateEntry = z.output<typeof entryJson>;
+
+export interface CertificateJournal {
+  /** undefined: nothing is under way. Throws STATE_CORRUPT or STATE_IO. */
+  read(): Promise<CertificateEntry | undefined>;
+  write(entry: CertificateEntry): Promise<void>;
+  clear(): Promise<void>;
+}
+
+export function certificateJournal(files: RootFiles, path: string): CertificateJournal {
+  return {
+    async read() {
+      if (files.signature(path) === "missing") return undefined;
+      const text = await files.read(path);
+      if (text === undefined) return undefined;
+      const parsed = entryJson.safeParse(json(text));
+      if (parsed.success) return parsed.data;
+      throw new AgentError(
+        "STATE_CORRUPT",
+        `${path} is not the record of a certificate's change.`,
+        {
+          hint:
+            "Move the file away, then haproxy_list_certs shows whether a certificate is half changed.",
+        },
+      );
+    },
+    write: (entry) => files.replace(path, `${JSON.stringify(entry)}\n`, 0o600),
+    async clear() {
+      await files.remove(path);
+      await files.syncFolders([path]);
+    },
+  };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
