@@ -47,6 +47,7 @@ export const LAYERS: readonly Layer[] = [
   { path: "lib/state" },
   { path: "lib/reconcile" },
   { path: "lib/transaction" },
+  { path: "lib/issuance", typesOnly: ["lib/certificates/acme"] },
   { path: "tools" },
   {
     // Parses strangers' bytes: whatever could reach a file or HAProxy stays out of its bundle.

@@ -1,7 +1,11 @@
 /** What every tool works with: opened once by the tools room. */
 import { dirname } from "node:path";
-import type { Files, HaproxySettings, LogLevel, Settings } from "../lib/config.ts";
+import type { AcmeSettings, Files, HaproxySettings, LogLevel, Settings } from "../lib/config.ts";
 import { AgentError } from "../lib/errors.ts";
+import { type AutomaticOptions, startRenewals } from "../lib/issuance/automatic.ts";
+import { inventory } from "../lib/issuance/inventory.ts";
+import { type Issuer, issuer } from "../lib/issuance/mod.ts";
+import { certificateSource } from "../lib/issuance/source.ts";
 import { log } from "../lib/log.ts";
 import type { PoolShape } from "../lib/names/server.ts";
 import { startHealing } from "../lib/reconcile/healing.ts";
@@ -25,6 +29,9 @@ export interface ToolsSettings {
   /** True where HAProxy is brought in line with the files: serve and stdio. */
   readonly heal: boolean;
   readonly readOnly: boolean;
+  readonly acme: Pick<AcmeSettings, "client" | "directory">;
+  /** True where what is due is renewed without being asked: serve, unless MCP_AUTO_RENEW says otherwise. */
+  readonly renew: boolean;
 }
 
 /** Main, as far as the tools room may ask of it. */
@@ -39,6 +46,7 @@ export interface ToolContext {
   readonly paths: Files;
   readonly runtime: RuntimeClient;
   readonly transactions: Transactions;
+  readonly issuer: Issuer;
   readonly host: Host;
   /** One line a call of a writing tool. A disk that can't take it is logged: the call's outcome stands. */
   audit(record: AuditRecord): Promise<void>;
@@ -48,17 +56,21 @@ export interface ToolContext {
 /** How long a call waits for another process that holds the lock, and the start for our own predecessor. */
 const LOCK_WAIT_MS = 5_000;
 
-/** Throws STATE_CORRUPT or STATE_IO where the files can't be read, TIMEOUT where the lock is not to be had. */
-export async function openContext(settings: ToolsSettings, host: Host): Promise<ToolContext> {
+/**
+ * Throws STATE_CORRUPT or STATE_IO where the files can't be read, TIMEOUT where the lock is not to be had.
+ *
+ * @param renewalOptions when `serve` looks at the certificates
+ */
+export async function openContext(
+  settings: ToolsSettings,
+  host: Host,
+  renewalOptions?: AutomaticOptions,
+): Promise<ToolContext> {
   const { files: paths, haproxy } = settings;
   const files = await openRoot(paths.root);
   for (const path of [paths.lock, paths.journal]) await files.makeFolder(dirname(path));
-  const lock = fileLock(
-    files,
-    paths.lock,
-    { pid: settings.pid, room: settings.room },
-    LOCK_WAIT_MS,
-  );
+  const me = { pid: settings.pid, room: settings.room };
+  const lock = fileLock(files, paths.lock, me, LOCK_WAIT_MS);
   const store = openStore(files, paths, haproxy);
   const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
   const path = transactions({ settings, store, lock, runtime, files });
@@ -71,6 +83,16 @@ export async function openContext(settings: ToolsSettings, host: Host): Promise<
     throw cause;
   });
   const healing = settings.heal ? await startHealing({ runtime, ...path }) : undefined;
+  const changes = path.certificates;
+  const certificates = issuer({
+    files,
+    paths,
+    changes,
+    source: certificateSource({ ...settings.acme, files, acmeFolder: paths.acmeFolder, host }),
+    inventory: inventory({ files, paths, runtime, changes }),
+    lock: fileLock(files, paths.renewalLock, me, LOCK_WAIT_MS),
+  });
+  const renewals = settings.renew ? startRenewals(certificates, renewalOptions) : undefined;
 
   return {
     shape: haproxy,
@@ -81,6 +103,7 @@ export async function openContext(settings: ToolsSettings, host: Host): Promise<
     paths,
     runtime,
     transactions: path,
+    issuer: certificates,
     host,
     audit: (record) =>
       appendAudit(files, paths.audit, record).catch((cause) =>
@@ -88,6 +111,8 @@ export async function openContext(settings: ToolsSettings, host: Host): Promise<
       ),
     async close() {
       healing?.close();
+      await renewals?.close();
+      await certificates.close();
       await path.close();
     },
   };

@@ -1,4 +1,6 @@
 /** The table of tools, in the README's order. It is the source of the README's list and of every listing. */
+import { issueCert, renewAllCerts, renewCert } from "./certificate_orders.ts";
+import { certInfo, deleteCert, listCerts, loadCert } from "./certificates.ts";
 import { addServers } from "./add_servers.ts";
 import { checkConfig, reload } from "./configuration.ts";
 import { addDomain, listDomains, removeDomain } from "./domains.ts";
@@ -43,4 +45,11 @@ export const tools: readonly Tool[] = [
   checkConfig,
   saveState,
   restoreState,
+  listCerts,
+  certInfo,
+  issueCert,
+  renewCert,
+  renewAllCerts,
+  deleteCert,
+  loadCert,
 ];

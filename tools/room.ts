@@ -1,6 +1,7 @@
 /** The tools room: runs tools for callers that reach it by the port that main hands over. */
 import { connect, type Handlers, type Port } from "../lib/rpc/mod.ts";
 import { AgentError } from "../lib/errors.ts";
+import type { AutomaticOptions } from "../lib/issuance/automatic.ts";
 import { openLog } from "../lib/log.ts";
 import type { ToolCall, ToolDefinition } from "../lib/tool_definition.ts";
 import { openContext, type ToolContext, type ToolsSettings } from "./context.ts";
@@ -16,7 +17,12 @@ export interface StartToolsRoom {
 /** What main may call of the tools room. */
 export type ToolsRoom = ReturnType<typeof openToolsRoom>;
 
-export function openToolsRoom(control: Port, table: readonly Tool[]) {
+/** @param renewals when `serve` looks at the certificates */
+export function openToolsRoom(
+  control: Port,
+  table: readonly Tool[],
+  renewals?: AutomaticOptions,
+) {
   const cancelled = new Map<object, { readonly tool: string; readonly at: number }>();
   let context: ToolContext | undefined;
 
@@ -28,7 +34,7 @@ export function openToolsRoom(control: Port, table: readonly Tool[]) {
     async start({ settings, port }: StartToolsRoom): Promise<void> {
       openLog("tools", settings.logLevel);
       try {
-        context = await openContext(settings, host);
+        context = await openContext(settings, host, renewals);
       } catch (cause) {
         if (AgentError.from(cause).details?.predecessor === true) {
           await host.call("predecessorHoldsLock", { room: settings.room });

@@ -40,13 +40,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
   readonly transfer?: Transferable[];
-  /** After this the call is aborted, and GRACE_MS later answered OUTCOME_UNKNOWN. */
+  /** After this the call is aborted, and `graceMs` later answered OUTCOME_UNKNOWN. */
   readonly deadlineMs?: number;
-  /** The handler stayed silent for GRACE_MS after an abort: its room may be stuck. */
+  /** How long an aborted handler has to answer. @default {GRACE_MS} */
+  readonly graceMs?: number;
+  /** The handler stayed silent for `graceMs` after an abort: its room may be stuck. */
   readonly onDeaf?: () => void;
 }
 
-/** How long an aborted handler has to answer. */
 export const GRACE_MS = 1_000;
 
 /** The other end is gone: `started` says whether the handler had begun, so whether effects are possible. */
@@ -131,7 +132,8 @@ export function connect<Remote extends Handlers>(
   };
 
   return {
-    call(name, args, { signal, onProgress, transfer, deadlineMs, onDeaf } = {}) {
+    call(name, args, options = {}) {
+      const { signal, onProgress, transfer, deadlineMs, graceMs = GRACE_MS, onDeaf } = options;
       if (closed) return Promise.reject(new LostError(closed, false));
       const id = ++lastId;
       return new Promise((resolve, reject) => {
@@ -148,7 +150,7 @@ export function connect<Remote extends Handlers>(
           timers.push(setTimeout(() => {
             pending.get(id)?.settle({ error: unknown });
             onDeaf?.();
-          }, GRACE_MS));
+          }, graceMs));
         };
         const onAbort = () => abort(String(signal?.reason?.message ?? signal?.reason));
         pending.set(id, {

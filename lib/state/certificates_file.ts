@@ -35,6 +35,8 @@ export interface CertificateRecord {
   readonly names: readonly string[];
   /** URL of the CA's directory. */
   readonly ca?: string;
+  /** SHA-256 of the certificate that was ordered, hexadecimal. Another one in its file was put there by a person. */
+  readonly ordered?: string;
   readonly window?: RenewalWindow;
   readonly last?: OrderResult;
   /** Orders that failed in a row. */
@@ -55,6 +57,7 @@ const recordJson = z.strictObject({
   client: z.enum([...ACME_CLIENTS, "none"]),
   names: z.array(z.string()),
   ca: z.string().optional(),
+  ordered: z.string().optional(),
   window: z.strictObject({
     certificate: z.string(),
     start: time,
@@ -100,11 +103,9 @@ function record(value: unknown, place: string, corrupt: Corrupt): CertificateRec
     const { path, message } = parsed.error.issues[0];
     throw corrupt([place, ...path.map(String)].join("."), message);
   }
-  const { client, names, ca, window, last, failures, next_try } = parsed.data;
+  const { window, next_try, ...same } = parsed.data;
   return {
-    client,
-    names,
-    ...(ca !== undefined && { ca }),
+    ...same,
     ...(window && {
       window: {
         certificate: window.certificate,
@@ -115,8 +116,6 @@ function record(value: unknown, place: string, corrupt: Corrupt): CertificateRec
         ...(window.explanation_url !== undefined && { explanationUrl: window.explanation_url }),
       },
     }),
-    ...(last && { last }),
-    ...(failures !== undefined && { failures }),
     ...(next_try !== undefined && { nextTry: next_try }),
   };
 }

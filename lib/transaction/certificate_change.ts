@@ -3,10 +3,11 @@
  * file lock is held from the first look to the last rename, so it is one at a time. Whatever is cut off is finished, or
  * undone where HAProxy had refused it, by whoever holds the lock next.
  */
-import { basename } from "node:path";
+import type { Pem } from "../certificates/pem.ts";
 import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
+import { NOT_READ } from "../reconcile/certificate_plan.ts";
 import {
   carryOutTarget,
   commandsOf,
@@ -14,8 +15,7 @@ import {
   type TargetPlan,
 } from "../reconcile/one_certificate.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
-import type { Command } from "../runtime/encode.ts";
-import type { Mode, RootFiles, StagedFile } from "../sandbox/files.ts";
+import type { RootFiles } from "../sandbox/files.ts";
 import { certificateJournal } from "../state/certificate_journal.ts";
 import {
   type CertificateRecord,
@@ -40,6 +40,7 @@ import type {
   RemoveOutcome,
 } from "./certificate_request.ts";
 import { certificateFinisher } from "./certificate_unfinished.ts";
+import { type FileChange, previewOf, stageAll } from "./file_changes.ts";
 import type { Preview } from "./request.ts";
 import { waitingWith } from "./waiting.ts";
 
@@ -49,6 +50,8 @@ export interface CertificateChanges {
    * HAPROXY_REJECTED or HAPROXY_UNREACHABLE with disk unchanged and what HAProxy served before still served.
    */
   put(request: PutRequest): Promise<PutOutcome>;
+  /** What a certificate that is still to be ordered would change. Throws what `put` would, as far as it can be known. */
+  rehearse(domain: string, names: readonly string[]): Promise<Preview>;
   /** Takes it out of HAProxy and off the disk. Throws REFUSED for HAProxy's default certificate, NOT_FOUND. */
   remove(request: CertificateRequest): Promise<RemoveOutcome>;
   /** Changes what certificates.json knows of a domain; HAProxy is not asked. undefined leaves it as it is. */
@@ -75,13 +78,11 @@ export interface CertificateChangesParts {
   readonly lock: Lock;
 }
 
-/** A change of one file: its new text, or null where it goes. */
-interface FileChange {
-  readonly file: string;
-  readonly text: string | null;
-  readonly mode?: Mode;
-  /** For people; never the content of a PEM. */
-  readonly lines: readonly string[];
+/** A certificate as far as HAProxy and the lists are concerned. */
+interface Wish extends Omit<PutRequest, "pem" | keyof CertificateRequest> {
+  readonly domain: string;
+  readonly names: readonly string[];
+  readonly pem: Pem;
 }
 
 export function certificateChanges(parts: CertificateChangesParts): CertificateChanges {
@@ -140,7 +141,10 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
       change(request, async (talk) => {
         const file = pemFile(paths, request.domain);
         const before = await disk.read(file);
-        const { plan, list, json } = await planPut(talk, request, file, before);
+        const { pem: { text, certificate, chain } } = request;
+        const pem = { text, fingerprint: certificate.sha1, chain: chain.length };
+        const wish = { ...request, pem, names: certificate.names };
+        const { plan, list, json } = await planPut(talk, wish, file, before);
         const changes = [
           ...await pemChange(file, request, before),
           ...listChange(before, list),
@@ -154,6 +158,22 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
         if (changed) await carryOut(talk, request.tool, plan, changes);
         return outcome;
       }),
+    async rehearse(domain, names) {
+      const file = pemFile(paths, domain);
+      const before = await disk.read(file);
+      const pem = { text: NOT_READ, fingerprint: "", chain: 0 };
+      const wish = { domain, names, pem, complete: true };
+      const { plan, list, json } = await runtime.converse((talk) =>
+        planPut(talk, wish, file, before)
+      );
+      const described = `+ a new key and certificate for ${names.join(", ")}`;
+      const changes = [
+        { file, text: "", lines: [described] },
+        ...listChange(before, list),
+        ...jsonChange(before, json),
+      ];
+      return previewOf(changes, commandsOf(plan));
+    },
     remove: (request) =>
       change(request, async (talk) => {
         const { domain } = request;
@@ -215,7 +235,7 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
 
   async function planPut(
     talk: Conversation,
-    { domain, pem, record, complete, always }: PutRequest,
+    { domain, names, pem, record, complete, always }: Wish,
     file: string,
     before: CertificateOnDisk,
   ) {
@@ -223,26 +243,15 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
     const known = json.records.get(domain);
     // Where no line names it yet, HAProxy tells how it spells the folder.
     const path = mine[0]?.path ?? (await planTarget(talk, { file }, paths)).name;
-    const names = pem.certificate.names;
     const edit = listCertificate(list, { path, mine }, {
       names,
       complete,
       ...(known && { before: known.names }),
     });
-    const target = {
-      file,
-      path,
-      wanted: {
-        pem: {
-          text: pem.text,
-          fingerprint: pem.certificate.sha1,
-          chain: pem.chain.length,
-        },
-        lines: edit.lines,
-      },
-    };
+    const target = { file, path, wanted: { pem, lines: edit.lines } };
+    const options = { ...paths, always: always || before.pem !== pem.text };
     return {
-      plan: await planTarget(talk, target, { ...paths, always: always || before.pem !== pem.text }),
+      plan: await planTarget(talk, target, options),
       list: edit,
       json: recordCertificate(json, domain, record),
     };
@@ -275,31 +284,6 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
     if (text === renderCertificatesFile(before.json)) return [];
     return [{ file: paths.certificates, text, lines: changes }];
   }
-}
-
-/** All or none. */
-async function stageAll(
-  files: RootFiles,
-  changes: readonly FileChange[],
-): Promise<(StagedFile | undefined)[]> {
-  const staged: (StagedFile | undefined)[] = [];
-  try {
-    for (const { file, text, mode } of changes) {
-      staged.push(text === null ? undefined : await files.stage(file, text, mode));
-    }
-    return staged;
-  } catch (cause) {
-    await Promise.all(staged.map((file) => file?.discard()));
-    throw cause;
-  }
-}
-
-function previewOf(changes: readonly FileChange[], commands: readonly Command[]): Preview {
-  return {
-    files: changes.filter(({ lines }) => lines.length > 0)
-      .map(({ file, lines }) => ({ file: basename(file), lines })),
-    commands: commands.map(({ line }) => line),
-  };
 }
 
 function isDefault(domain: string, { crtList }: Pick<Files, "crtList">): AgentError {

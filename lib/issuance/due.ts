@@ -1,0 +1,111 @@
+/** When a certificate is to be renewed: the CA's own word (RFC 9773) where it has one, else a share of its lifetime. */
+import { renewalTime } from "../certificates/renewal_time.ts";
+import type { CertificateInfo } from "../certificates/x509.ts";
+import { AgentError } from "../errors.ts";
+import { log } from "../log.ts";
+import type { RenewalWindow } from "../state/certificates_file.ts";
+import type { CertificateChanges } from "../transaction/certificate_change.ts";
+import { type InventoryEntry, isManaged } from "./inventory.ts";
+import type { CertificateSource } from "./source.ts";
+
+export interface Due {
+  readonly now: boolean;
+  readonly at: Date;
+  /** A clause. */
+  readonly reason: string;
+  /** The ARI identifier that a new order names, where it goes to the CA that issued this one. */
+  readonly replaces?: string;
+}
+
+/**
+ * @param window what the CA said last; one about another certificate is passed over
+ * @param sameCa the next order goes to the CA that issued this one
+ */
+export function dueOf(
+  certificate: CertificateInfo,
+  window?: RenewalWindow,
+  sameCa = false,
+): Due {
+  const fitting = window?.certificate === certificate.sha256 ? window : undefined;
+  const at = renewalTime(certificate, fitting, fitting?.pick);
+  const now = at <= new Date();
+  const by = fitting
+    ? `the CA asks for it between ${fitting.start} and ${fitting.end}`
+    : `it is valid until ${certificate.notAfter}`;
+  return {
+    now,
+    at,
+    reason: now ? `due since ${iso(at)}: ${by}` : `not due before ${iso(at)}: ${by}`,
+    ...(fitting && sameCa && certificate.ariId && { replaces: certificate.ariId }),
+  };
+}
+
+/** So long the CA is not asked again after a question that failed or found nothing. */
+const ASK_AGAIN_MS = 6 * 60 * 60_000;
+
+export interface WindowParts {
+  readonly source: CertificateSource;
+  readonly changes: Pick<CertificateChanges, "note">;
+  readonly signal: AbortSignal;
+  /** When a certificate, by its SHA-256, may be asked about again; kept by the caller. */
+  readonly silentUntil: Map<string, number>;
+}
+
+/**
+ * Asks the CA about those certificates that it issued and may be asked about again, and keeps the answers in
+ * certificates.json. Answers the new windows by domain. A CA that does not answer is logged: the lifetime decides then.
+ */
+export async function refreshWindows(
+  entries: readonly InventoryEntry[],
+  { source, changes, signal, silentUntil }: WindowParts,
+): Promise<ReadonlyMap<string, RenewalWindow>> {
+  const asked = entries.filter((entry) => mayAsk(entry, source.directory, silentUntil));
+  const fresh = new Map<string, RenewalWindow>();
+  if (asked.length === 0) return fresh;
+  try {
+    const ids = asked.map(({ known }) => known!.certificate.ariId!);
+    const answers = await source.renewalInfo(ids, signal);
+    for (const { name, known, record } of asked) {
+      const { sha256, ariId } = known!.certificate;
+      const info = answers.get(ariId!);
+      if (!info) {
+        silentUntil.set(sha256, Date.now() + ASK_AGAIN_MS);
+        continue;
+      }
+      const before = record?.window;
+      // The moment stays where it is while the CA's word does: else it would move with every look.
+      const same = before?.certificate === sha256 && before.start === info.start &&
+        before.end === info.end;
+      const window = {
+        certificate: sha256,
+        ...info,
+        pick: same ? before.pick : Math.round(Math.random() * 1e6) / 1e6,
+      };
+      fresh.set(name, window);
+      await changes.note(name, (known) => known && { ...known, window });
+    }
+  } catch (cause) {
+    const { code, message } = AgentError.from(cause);
+    if (code === "CANCELLED") throw cause;
+    for (const { known } of asked) {
+      silentUntil.set(known!.certificate.sha256, Date.now() + ASK_AGAIN_MS);
+    }
+    log.warning(`The CA does not say when to renew, so the lifetimes decide: ${message}`);
+  }
+  return fresh;
+}
+
+function mayAsk(
+  entry: InventoryEntry,
+  directory: string,
+  silentUntil: ReadonlyMap<string, number>,
+): boolean {
+  const { known, record } = entry;
+  if (!known?.certificate.ariId || !isManaged(entry) || record?.ca !== directory) return false;
+  const { sha256 } = known.certificate;
+  if ((silentUntil.get(sha256) ?? 0) > Date.now()) return false;
+  const { window } = record;
+  return window?.certificate !== sha256 || Date.parse(window.askAgainAt) <= Date.now();
+}
+
+const iso = (at: Date) => `${at.toISOString().slice(0, 19)}Z`;

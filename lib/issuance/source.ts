@@ -1,0 +1,174 @@
+/** Where certificates come from: the built-in ACME client in its room, or acme.sh. Both prove the domain by DNS-01. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { AcmeAccountKey, AcmeActs, RenewalInfo } from "../certificates/acme/acts.ts";
+import type { AcmeClientName } from "../config/acme.ts";
+import { AgentError } from "../errors.ts";
+import { connect, type Handlers, type Peer, type Progress } from "../rpc/mod.ts";
+import type { RootFiles } from "../sandbox/files.ts";
+
+/** What is asked of main: the part of HostActs (tools/host_acts.ts) that is about orders. */
+export interface OrderActs {
+  acmeRoom(args: { readonly port: MessagePort }): Promise<void>;
+  acmeShIssue(
+    args: { readonly domain: string; readonly wildcard: boolean },
+  ): Promise<{ readonly keyFile: string; readonly chainFile: string }>;
+  acmeShForget(args: { readonly domain: string }): Promise<boolean>;
+}
+
+export interface Order {
+  readonly domain: string;
+  readonly wildcard: boolean;
+  /** The ARI identifier of the certificate that this one takes the place of. */
+  readonly replaces?: string;
+}
+
+/** PEM each. */
+export interface Ordered {
+  readonly key: string;
+  readonly certificates: string;
+}
+
+export interface OrderContext {
+  readonly signal: AbortSignal;
+  progress(progress: Progress): void;
+}
+
+export interface CertificateSource {
+  readonly client: AcmeClientName;
+  /** URL of the CA's directory. */
+  readonly directory: string;
+  /** Throws ACME, TIMEOUT, CANCELLED or UNSUPPORTED; no TXT record is left. An abort waits until that is so. */
+  order(order: Order, context: OrderContext): Promise<Ordered>;
+  /** The token and the zone, without an order. Throws ACME. */
+  check(domain: string, signal: AbortSignal): Promise<{ readonly zone: string }>;
+  /** Asks the CA about several certificates, by their ARI identifiers; null where it has nothing to say. */
+  renewalInfo(
+    ids: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, RenewalInfo | null>>;
+  /** Lets acme.sh forget a domain that it has issued for; false where it knows nothing of it. */
+  forget(domain: string): Promise<boolean>;
+}
+
+export interface SourceParts {
+  readonly client: AcmeClientName;
+  readonly directory: string;
+  readonly files: RootFiles;
+  /** Account keys lie here. */
+  readonly acmeFolder: string;
+  readonly host: Pick<Peer<OrderActs & Handlers>, "call">;
+}
+
+/** Past these an order counts as lost; the CA and the DNS provider have limits of their own. */
+const ORDER_MS = 9 * 60_000;
+const QUESTION_MS = 60_000;
+/** An order that was cancelled removes its TXT records first. */
+const CLEAN_UP_MS = 60_000;
+
+export function certificateSource(parts: SourceParts): CertificateSource {
+  const { client, directory, files, acmeFolder, host } = parts;
+
+  /** Opens a room for `use`, and ends it with it. */
+  async function withRoom<T>(use: (acme: Peer<AcmeActs & Handlers>) => Promise<T>): Promise<T> {
+    const { port1, port2 } = new MessageChannel();
+    const over = new AbortController();
+    const room = host.call("acmeRoom", { port: port2 }, {
+      transfer: [port2],
+      signal: over.signal,
+    });
+    const lost = room.then(() => {
+      throw new AgentError("ACME", "The acme room ended.");
+    });
+    try {
+      return await Promise.race([lost, use(connect<AcmeActs & Handlers>(port1))]);
+    } finally {
+      over.abort();
+      port1.close();
+      await room.catch(() => {});
+    }
+  }
+
+  /** One file a CA, so that another CA gets an account of its own. */
+  const accountFile = () => {
+    const digest = createHash("sha256").update(directory).digest("hex").slice(0, 16);
+    return join(acmeFolder, `account-${digest}.json`);
+  };
+
+  async function readAccount(): Promise<AcmeAccountKey | undefined> {
+    const path = accountFile();
+    const text = await files.read(path);
+    if (text === undefined) return undefined;
+    try {
+      const { key, url } = JSON.parse(text);
+      if (typeof key === "string" && typeof url === "string") return { key, url };
+    } catch {
+      // Said below.
+    }
+    throw new AgentError("STATE_CORRUPT", `${path} is not an ACME account's key.`, {
+      hint: "Put back a good copy, or move the file away: a new account is made then.",
+    });
+  }
+
+  async function account(acme: Peer<AcmeActs & Handlers>): Promise<AcmeAccountKey> {
+    await files.makeFolder(acmeFolder);
+    const before = await readAccount();
+    const after = await acme.call("account", before, { deadlineMs: QUESTION_MS });
+    if (after.key !== before?.key || after.url !== before.url) {
+      const text = `${JSON.stringify({ directory, ...after }, null, 2)}\n`;
+      await files.replace(accountFile(), text, { always: 0o600 });
+    }
+    return after;
+  }
+
+  const viaRoom = (order: Order, { signal, progress }: OrderContext) =>
+    withRoom(async (acme) => {
+      signal.throwIfAborted();
+      progress({ progress: 0, total: 6, message: `account at ${new URL(directory).host}` });
+      const request = { ...order, account: await account(acme) };
+      return await acme.call("order", request, {
+        signal,
+        deadlineMs: ORDER_MS,
+        graceMs: CLEAN_UP_MS,
+        onProgress: progress,
+      });
+    });
+
+  async function viaAcmeSh({ domain, wildcard }: Order, { signal, progress }: OrderContext) {
+    // A bad token and a missing zone look alike there.
+    await source.check(domain, signal);
+    signal.throwIfAborted();
+    progress({ progress: 1, total: 2, message: "acme.sh orders the certificate" });
+    const made = await host.call("acmeShIssue", { domain, wildcard }, {
+      signal,
+      deadlineMs: ORDER_MS,
+      graceMs: CLEAN_UP_MS,
+    });
+    const [key, certificates] = await Promise.all(
+      [made.keyFile, made.chainFile].map((file) => files.read(file)),
+    );
+    if (key !== undefined && certificates !== undefined) return { key, certificates };
+    throw new AgentError("ACME", `acme.sh left no ${made.keyFile} or no ${made.chainFile}.`);
+  }
+
+  const source: CertificateSource = {
+    client,
+    directory,
+    order: client === "builtin" ? viaRoom : viaAcmeSh,
+    check: (domain, signal) =>
+      withRoom((acme) => acme.call("checkDns", { domain }, { signal, deadlineMs: QUESTION_MS })),
+    renewalInfo: (ids, signal) =>
+      withRoom(async (acme) => {
+        const found = new Map<string, RenewalInfo | null>();
+        for (const id of ids) {
+          found.set(
+            id,
+            await acme.call("renewalInfo", { id }, { signal, deadlineMs: QUESTION_MS }),
+          );
+        }
+        return found;
+      }),
+    forget: (domain) => host.call("acmeShForget", { domain }, { deadlineMs: QUESTION_MS }),
+  };
+  return source;
+}
