@@ -2,7 +2,9 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { type Files, RELOAD_WAYS } from "../lib/config.ts";
+import { daysLeft } from "../lib/certificates/renewal_time.ts";
 import { AgentError } from "../lib/errors.ts";
+import type { InventoryEntry } from "../lib/issuance/inventory.ts";
 import { domainOfKey } from "../lib/names/domain.ts";
 import { describeSeveral } from "../lib/reconcile/processes.ts";
 import { countKinds, countsInWords } from "../lib/reconcile/subject.ts";
@@ -14,6 +16,9 @@ import { type Backends, isHealthy } from "./server_rows.ts";
 import { duration } from "./text_table.ts";
 
 const MAX_NAMED = 20;
+const MAX_FAULTS = 5;
+/** A certificate with less than this share of its life should have been renewed long ago: at two thirds of it. */
+const NEARLY_OVER = 1 / 6;
 
 const STATUSES = ["ok", "degraded", "down", "off"] as const;
 type Status = typeof STATUSES[number];
@@ -45,7 +50,13 @@ export const healthOutput = z.object({
       files: z.array(z.object({ file: z.string(), problem: z.string().describe("Empty: none.") })),
     }),
     container: component.extend({ name: z.string() }),
-    certificates: component.extend({ count: z.int() }),
+    certificates: component.extend({
+      count: z.int(),
+      expired: z.array(z.string()).describe(`${MAX_NAMED} at most.`),
+      failing: z.array(z.string())
+        .describe(`Whose last renewal failed, ${MAX_NAMED} at most.`),
+      first_to_expire: z.object({ domain: z.string(), days_left: z.int() }).nullable(),
+    }),
     sync: component.extend({
       domains: z.int(),
       servers: z.int(),
@@ -179,10 +190,45 @@ export function containerComponent(host: HostStatus | AgentError): Components["c
 
 export function certificatesComponent(
   { certificates: { count, problems } }: FilesView,
+  entries: readonly InventoryEntry[],
 ): Components["certificates"] {
-  return problems.length === 0
-    ? { status: "ok", message: `${count} on disk`, count }
-    : { status: "degraded", message: problems.map(({ message }) => message).join(" "), count };
+  const served = entries.filter(({ lines, wanted }) => wanted || lines.length > 0);
+  const running = served.flatMap(({ name, known }) =>
+    known ? [{ name, ...known.certificate }] : []
+  );
+  const now = Date.now();
+  const ends = (each: { readonly notAfter: string }) => Date.parse(each.notAfter);
+  const expired = running.filter((each) => ends(each) <= now);
+  const soon = running.filter((each) => {
+    const left = ends(each) - now;
+    return left > 0 && left < (ends(each) - Date.parse(each.notBefore)) * NEARLY_OVER;
+  });
+  const failing = served.filter(({ record }) => record?.last && record.last.code !== "OK");
+  const [first] = running.toSorted((a, b) => ends(a) - ends(b));
+  const days = ({ notAfter }: { readonly notAfter: string }) => daysLeft(notAfter, new Date());
+  const faults = [
+    ...problems.map(({ message }) => message),
+    ...expired.map(({ name, notAfter }) => `${name} has EXPIRED on ${notAfter.slice(0, 10)}.`),
+    ...soon.map((each) => `${each.name} ends in ${duration(Math.floor((ends(each) - now) / 1000))}.`),
+    ...failing.map(({ name, record }) =>
+      `${name} could not be renewed at ${record!.last!.at}: ${record!.last!.message}`
+    ),
+  ];
+  const figures = {
+    count,
+    expired: expired.map(({ name }) => name).slice(0, MAX_NAMED),
+    failing: failing.map(({ name }) => name).slice(0, MAX_NAMED),
+    first_to_expire: first ? { domain: first.name, days_left: days(first) } : null,
+  };
+  if (faults.length > 0) {
+    const more = faults.length > MAX_FAULTS ? ` … and ${faults.length - MAX_FAULTS} more.` : "";
+    const message = faults.slice(0, MAX_FAULTS).join(" ") + more;
+    return { status: "degraded", message, ...figures };
+  }
+  const message = first === undefined
+    ? `${count} on disk`
+    : `${count} on disk; the first to end is ${first.name}, in ${days(first)} days`;
+  return { status: "ok", message, ...figures };
 }
 
 export function syncComponent(running: Settled): Components["sync"] {

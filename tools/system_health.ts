@@ -37,10 +37,12 @@ export const health = tool({
   input: z.strictObject({}),
   output: healthOutput,
   async run(_, context, { signal }) {
-    const [host, files, running] = await Promise.all([
+    const [host, files, running, entries] = await Promise.all([
       askHost(context, signal),
       context.transactions.files(),
       settled(context, signal),
+      // What keeps it from being read is among the files' problems.
+      context.issuer.inventory.all({ askHaproxy: false }).catch(() => []),
     ]);
     const components: Components = {
       mcp: {
@@ -55,7 +57,7 @@ export const health = tool({
       haproxy: haproxyComponent(context.runtime.address, running),
       config_files: filesComponent(context.paths, host, files, running),
       container: containerComponent(host),
-      certificates: certificatesComponent(files),
+      certificates: certificatesComponent(files, entries),
       sync: syncComponent(running),
       reload: reloadComponent(host),
     };

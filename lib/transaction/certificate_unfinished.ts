@@ -48,18 +48,14 @@ export function certificateFinisher(
     await journal.clear();
   }
 
-  async function drop({ steps }: CertificateEntry): Promise<void> {
+  async function undo({ file, path, steps }: CertificateEntry): Promise<void> {
     for (const { staged } of steps) if (staged !== null) await files.remove(staged);
-    await journal.clear();
-  }
-
-  async function undo(entry: CertificateEntry): Promise<void> {
-    await bring(entry.file, entry.path).catch((cause) => {
+    await bring(file, path).catch((cause) => {
       const { code, message } = AgentError.from(cause);
       if (!REFUSALS.has(code)) throw cause;
       log.warning(`HAProxy may hold a part of a failed change: ${message}`);
     });
-    await drop(entry);
+    await journal.clear();
   }
 
   /** True where none of the new files is in its place yet. */

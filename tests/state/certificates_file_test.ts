@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { AgentError } from "../../lib/errors.ts";
-import { parseCertificatesFile } from "../../lib/state/certificates_file.ts";
+import {
+  type CertificateRecord,
+  parseCertificatesFile,
+  renderCertificatesFile,
+  withoutDomain,
+  withRecord,
+} from "../../lib/state/certificates_file.ts";
 
 const FILE = "/opt/haproxy/conf/certificates.json";
 const domains = (text: string) => parseCertificatesFile(text, FILE).domains;
@@ -13,13 +19,67 @@ Deno.test("domains are read in the one spelling of each, each once", () => {
   );
 });
 
-Deno.test("the second key is there or not, and whatever it says of a domain is left to who wrote it", () => {
-  assert.deepEqual(domains('{"domains": ["a.test"], "certificates": {"a.test": {"ca": 1}}}'), [
-    "a.test",
-  ]);
+Deno.test("the second key is there or not", () => {
   assert.deepEqual(domains('{"certificates": {}}'), []);
   assert.deepEqual(domains("{}"), []);
 });
+
+const RECORDS: ReadonlyMap<string, CertificateRecord> = new Map([
+  ["a.test", { client: "none", names: ["a.test"] }],
+  ["b.test", {
+    client: "builtin",
+    names: ["b.test", "*.b.test"],
+    ca: "https://ca.test/directory",
+    ordered: "AB",
+    window: {
+      certificate: "AB",
+      start: "2026-12-01T00:00:00Z",
+      end: "2026-12-03T00:00:00Z",
+      pick: 0.25,
+      askAgainAt: "2026-11-26T06:00:00Z",
+      explanationUrl: "https://ca.test/why",
+    },
+    last: { at: "2026-11-25T12:00:00Z", code: "ACME", message: "no" },
+    failures: 2,
+    nextTry: "2026-11-25T14:00:00Z",
+  }],
+]);
+
+Deno.test("what is written is read back as it was", () => {
+  const file = { domains: ["a.test", "b.test"], records: RECORDS };
+  assert.deepEqual(parseCertificatesFile(renderCertificatesFile(file), FILE), file);
+});
+
+Deno.test("withRecord serves a domain where that is said, and keeps what is known without a new record", () => {
+  const none = { domains: [], records: new Map() };
+  const record = RECORDS.get("a.test")!;
+  assert.deepEqual(withRecord(none, "a.test", record, false).domains, []);
+  const served = withRecord(none, "a.test", record, true);
+  assert.deepEqual(served, { domains: ["a.test"], records: new Map([["a.test", record]]) });
+  assert.deepEqual(withRecord(served, "a.test", undefined, true), served);
+  assert.deepEqual(withoutDomain(served, "a.test"), none);
+});
+
+for (
+  const [record, place] of [
+    ["1", '"a.test"]'],
+    ['{"names": []}', '"a.test"].client'],
+    ['{"client": "certbot", "names": []}', '"a.test"].client'],
+    [
+      '{"client": "none", "names": [], "last": {"at": "yesterday", "code": "OK"}}',
+      '"a.test"].last.at',
+    ],
+    ['{"client": "none", "names": [], "note": "mine"}', '"a.test"]'],
+  ]
+) {
+  Deno.test(`the record ${record} is STATE_CORRUPT, with its place`, () => {
+    assert.throws(
+      () => parseCertificatesFile(`{"certificates": {"a.test": ${record}}}`, FILE),
+      ({ code, message }: AgentError) =>
+        code === "STATE_CORRUPT" && message.startsWith(`${FILE}, certificates[${place}: `),
+    );
+  });
+}
 
 for (
   const [text, place] of [
