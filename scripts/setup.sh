@@ -2,9 +2,11 @@
 # setup.sh [--compile | --tests]: brings what the scripts need into .cache/ and changes nothing else.
 #   (nothing)   Deno 2.9.6, a HAProxy from 3.0 on, and the npm dependencies of deno.lock
 #   --compile   the same, and what `deno compile` needs on a machine that cannot download Deno's base
-#   --tests     the same, and for the tests HAProxy 3.0, 3.2 and 3.4, a curl with HTTP/3, and Podman
+#   --tests     the same, and for the tests HAProxy 3.0, 3.2 and 3.4, a curl with HTTP/3, Podman, acme.sh, and
+#               Pebble, an ACME CA: the newest one, and 2.4, which has no renewal information
 # It reaches npm's registry and a Debian mirror only. What is there already is kept: a second run takes no time.
-# Source .cache/env.sh afterwards: DENO, DENO_COMPILE, DENORT_BIN, HAPROXY, HAPROXY_3_0 …, CURL_HTTP3, PODMAN, DENO_DIR.
+# Source .cache/env.sh afterwards: DENO, DENO_COMPILE, DENORT_BIN, HAPROXY, HAPROXY_3_0 …, CURL_HTTP3, PODMAN,
+# PEBBLE, PEBBLE_CHALLTESTSRV, PEBBLE_2_4, PEBBLE_2_4_CHALLTESTSRV, ACME_SH, DENO_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/need.sh
@@ -93,6 +95,20 @@ bring_podman() {
   bring podman Podman bash scripts/lib/podman.sh "$temp/podman"
 }
 
+bring_pebble() {
+  bring pebble Pebble bash scripts/lib/debian-root.sh "$temp/pebble" pebble,pebble-challtestsrv sid pebble
+}
+
+bring_pebble-2.4() {
+  bring pebble-2.4 "Pebble 2.4" \
+    bash scripts/lib/debian-root.sh "$temp/pebble-2.4" pebble,pebble-challtestsrv bookworm "pebble=2.4.*"
+}
+
+# A shell script, which needs no wrapper: the one here is of the curl that it depends on.
+bring_acme.sh() {
+  bring acme.sh acme.sh bash scripts/lib/debian-root.sh "$temp/acme.sh" curl trixie "acme.sh=3.1.*"
+}
+
 # at_least WANTED FOUND
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
@@ -166,7 +182,7 @@ declare -A suites=([3.0]=trixie [3.2]=forky,sid [3.4]=sid,experimental)
 haproxies=()
 [ -n "$found_haproxy" ] || haproxies=(3.2)
 programs=()
-[ "$level" != --tests ] || { haproxies=(3.0 3.2 3.4) && programs=(curl podman); }
+[ "$level" != --tests ] || { haproxies=(3.0 3.2 3.4) && programs=(curl podman pebble pebble-2.4 acme.sh); }
 
 # Asked for before anything starts, so that what is missing is said in one line.
 [ -x "$deno" ] || need_npm
@@ -200,6 +216,12 @@ assign() { [ ! -e "$cache/$2" ] || echo "export $1=\"\$_cache/$2\""; }
   for version in "${!suites[@]}"; do assign "HAPROXY_${version/./_}" "haproxy-$version/bin/haproxy"; done
   assign CURL_HTTP3 curl/bin/curl
   assign PODMAN podman/bin/podman
+  for version in "" -2.4; do
+    name=PEBBLE${version//[-.]/_}
+    assign "$name" "pebble$version/bin/pebble"
+    assign "${name}_CHALLTESTSRV" "pebble$version/bin/pebble-challtestsrv"
+  done
+  assign ACME_SH acme.sh/root/usr/bin/acme.sh
   echo 'unset _cache'
 } >"$temp/env.sh"
 cmp -s "$temp/env.sh" "$cache/env.sh" || mv "$temp/env.sh" "$cache/env.sh"

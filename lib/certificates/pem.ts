@@ -1,5 +1,6 @@
 /** PEM files of a certificate with its key and chain: what HAProxy takes of one, in the one form that is sent to it. */
 import { AgentError } from "../errors.ts";
+import { type Bytes, elementLength } from "./der.ts";
 
 export interface Pem {
   /**
@@ -17,13 +18,15 @@ export interface Pem {
 export interface PemBlock {
   /** `CERTIFICATE`, `EC PRIVATE KEY`. */
   readonly label: string;
-  readonly der: Uint8Array<ArrayBuffer>;
+  readonly der: Bytes;
 }
 
 const CERTIFICATE = /^(X509 )?CERTIFICATE$/;
+const DH_PARAMETERS = /^(X9\.42 )?DH PARAMETERS$/;
 const KEY = /^(RSA |EC |DSA )?PRIVATE KEY$/;
 /** What HAProxy reads of a PEM, but for the parameters of a curve, which it skips. */
 const KEPT = /^((X509 )?CERTIFICATE|((RSA|EC|DSA) )?PRIVATE KEY|(X9\.42 )?DH PARAMETERS)$/;
+const COMPLETE = "Put the private key, the certificate and its chain into it, as PEM.";
 const ENCRYPTED = "it has an encrypted private key, for which HAProxy has no passphrase";
 
 /**
@@ -34,29 +37,56 @@ const ENCRYPTED = "it has an encrypted private key, for which HAProxy has no pas
  * @throws {AgentError} CERTIFICATE
  */
 export async function readPem(text: string, file: string): Promise<Pem> {
-  const unusable = (why: string) =>
-    new AgentError("CERTIFICATE", `${file} can't be used: ${why}.`, {
-      hint: "Put the private key, the certificate and its chain into it, as PEM.",
-      details: { file },
-    });
-  const blocks = readBlocks(text, unusable);
-  const certificates = blocks.filter(({ label }) => CERTIFICATE.test(label));
-  if (blocks.some(({ label }) => label === "ENCRYPTED PRIVATE KEY")) throw unusable(ENCRYPTED);
-  // HAProxy takes it for a certificate; its DER goes on behind one.
-  if (blocks.some(({ label }) => label === "TRUSTED CERTIFICATE")) {
-    throw unusable("it has a TRUSTED CERTIFICATE, which only OpenSSL's own files have");
-  }
-  if (certificates.length === 0) throw unusable("it has no certificate");
-  if (!blocks.some(({ label }) => KEY.test(label))) throw unusable("it has no private key");
+  const blocks = readBlocks(text, file);
+  const certificates = blocks.filter(isCertificate);
   return {
-    text: blocks.filter(({ label }) => KEPT.test(label)).map(render).join(""),
+    text: blocks.filter(({ label }) => KEPT.test(label)).map(renderBlock).join(""),
     fingerprint: await fingerprintOf(certificates[0].der),
     chain: certificates.length - 1,
   };
 }
 
+/** `FILE can't be used: WHY.` */
+export function unusable(file: string, why: string, hint: string = COMPLETE): AgentError {
+  return new AgentError("CERTIFICATE", `${file} can't be used: ${why}.`, {
+    hint,
+    details: { file },
+  });
+}
+
+export function isCertificate({ label }: PemBlock): boolean {
+  return CERTIFICATE.test(label);
+}
+
+export function isKey({ label }: PemBlock): boolean {
+  return KEY.test(label);
+}
+
+export function isDhParameters({ label }: PemBlock): boolean {
+  return DH_PARAMETERS.test(label);
+}
+
+/**
+ * All blocks, a certificate and a readable key among them.
+ *
+ * @throws {AgentError} CERTIFICATE
+ */
+export function readBlocks(text: string, file: string): readonly PemBlock[] {
+  const blocks = splitBlocks(text, (why) => unusable(file, why));
+  if (blocks.some(({ label }) => label === "ENCRYPTED PRIVATE KEY")) {
+    throw unusable(file, ENCRYPTED);
+  }
+  // HAProxy takes it for a certificate; its DER goes on behind one.
+  if (blocks.some(({ label }) => label === "TRUSTED CERTIFICATE")) {
+    throw unusable(file, "it has a TRUSTED CERTIFICATE, which only OpenSSL's own files have");
+  }
+  if (!blocks.some(isCertificate)) throw unusable(file, "it has no certificate");
+  if (!blocks.some(isKey)) throw unusable(file, "it has no private key");
+  return blocks;
+}
+
 /** The blocks of a PEM, whatever stands between them. */
-function readBlocks(text: string, unusable: (why: string) => AgentError): PemBlock[] {
+function splitBlocks(text: string, unusable: (why: string) => AgentError): PemBlock[] {
   const blocks: PemBlock[] = [];
   let label: string | undefined;
   let base64 = "";
@@ -82,29 +112,22 @@ function readBlocks(text: string, unusable: (why: string) => AgentError): PemBlo
 }
 
 /** The DER, or undefined where it is not one whole ASN.1 element. */
-function decode(base64: string): Uint8Array<ArrayBuffer> | undefined {
+function decode(base64: string): Bytes | undefined {
   if (base64 === "" || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) return;
   const der = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   return der.length === elementLength(der) ? der : undefined;
 }
 
-/** How long the element is that begins here, tag and length included (X.690, 8.1.3: definite form). */
-function elementLength(der: Uint8Array): number {
-  const first = der[1];
-  if (first < 0x80) return 2 + first;
-  const octets = first & 0x7f;
-  return der.subarray(2, 2 + octets).reduce((length, octet) => length * 256 + octet, 0) + 2 +
-    octets;
+async function fingerprintOf(der: Bytes): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-1", der)).toHex().toUpperCase();
 }
 
-async function fingerprintOf(der: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-1", der));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("").toUpperCase();
-}
-
-function render({ label, der }: PemBlock): string {
-  let binary = "";
-  for (const byte of der) binary += String.fromCharCode(byte);
-  return [`-----BEGIN ${label}-----`, ...btoa(binary).match(/.{1,64}/g)!, `-----END ${label}-----`]
-    .map((line) => `${line}\n`).join("");
+/** With lines of 64 and a newline at the end. */
+export function renderBlock({ label, der }: PemBlock): string {
+  return [
+    `-----BEGIN ${label}-----`,
+    ...der.toBase64().match(/.{1,64}/g)!,
+    `-----END ${label}-----`,
+    "",
+  ].join("\n");
 }

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# debian-root.sh DIR PROGRAM SUITES PACKAGE...
+# debian-root.sh DIR PROGRAMS SUITES PACKAGE...
 # Unpacks PACKAGEs of the Debian SUITES (separated by commas; the highest version that fits wins), and all
-# they depend on, into DIR/root; DIR/bin/PROGRAM runs the program with the libraries that came with it. Nothing
-# is installed, and no folder but DIR is touched. The mirror is the one that this machine's apt sources name.
+# they depend on, into DIR/root; for each of the PROGRAMS (separated by commas) DIR/bin/PROGRAM runs it with the
+# libraries that came with it. Nothing is installed, and no folder but DIR is touched. The mirror is the one that
+# this machine's apt sources name.
 # Needs apt, dpkg, gpgv and debian-archive-keyring.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 
-[ $# -ge 4 ] || fail "usage: debian-root.sh DIR PROGRAM SUITES PACKAGE..."
+[ $# -ge 4 ] || fail "usage: debian-root.sh DIR PROGRAMS SUITES PACKAGE..."
 mkdir -p "$1"
-dir=$(cd "$1" && pwd) program=$2 suites=${3//,/ }
+dir=$(cd "$1" && pwd) programs=${2//,/ } suites=${3//,/ }
 shift 3
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -64,15 +65,17 @@ first() {
   done
   fail "none of $* was in Debian's packages."
 }
-binary=$(first "$dir"/root/usr/{sbin,bin}/"$program")
 libraries=$(dirname "$(first "$dir"/root/{usr/,}lib/*/libc.so.6)")
 loader=$(first "$dir/root/$libraries"/ld-linux-*.so.* "$dir/$libraries"/ld-linux-*.so.* "$dir"/root/{usr/,}lib{64,}/ld-linux-*.so.*)
-# --argv0: HAProxy's master runs its argv[0] again at a reload, so it must find this wrapper there, absolute.
-# The paths follow the wrapper's own place: a moved folder works on.
-cat >"$dir/bin/$program" <<WRAPPER
+for program in $programs; do
+  binary=$(first "$dir"/root/usr/{sbin,bin}/"$program")
+  # --argv0: HAProxy's master runs its argv[0] again at a reload, so it must find this wrapper there, absolute.
+  # The paths follow the wrapper's own place: a moved folder works on.
+  cat >"$dir/bin/$program" <<WRAPPER
 #!/bin/sh
 case \$0 in /*) self=\$0 ;; *) self=\$PWD/\$0 ;; esac
 here=\${self%/bin/*}
 exec "\$here/$loader" --argv0 "\$self" --library-path "\$here/$libraries" "\$here/$binary" "\$@"
 WRAPPER
-chmod +x "$dir/bin/$program"
+  chmod +x "$dir/bin/$program"
+done

@@ -34,17 +34,24 @@ export type LoadKind = typeof LOAD_KINDS[number];
 /** The name in the certificate that `init` makes. */
 const SERVER_NAME = "haproxy-mcp.invalid";
 
+export interface LoadWishes extends Omit<LoadOptions, "port" | "fresh"> {
+  /** What the clients over TCP trust, and the name they ask for. @default {the certificate that `init` makes} */
+  readonly tls?: { readonly certificate: string; readonly serverName: string };
+}
+
 export async function startLoad(
   { root, options: { httpPort, httpsPort } }: Pick<Haproxy, "root" | "options">,
   kind: LoadKind,
-  wishes: Omit<LoadOptions, "port" | "fresh">,
+  { tls: given, ...wishes }: LoadWishes,
 ): Promise<Load> {
   const fresh = kind.endsWith("fresh");
   const options = { ...wishes, fresh };
   if (kind.startsWith("h3")) return startH3Load({ ...options, port: httpsPort });
   if (kind === "h1" || kind === "h1 fresh") return startH1Load({ ...options, port: httpPort });
-  const certificate = await Deno.readTextFile(`${root}/certs/default.pem`);
-  const tls = { certificate, serverName: SERVER_NAME };
+  const tls = given ?? {
+    certificate: await Deno.readTextFile(`${root}/certs/default.pem`),
+    serverName: SERVER_NAME,
+  };
   const start = kind.startsWith("h2") ? startH2Load : startH1Load;
   return start({ ...options, port: httpsPort, tls });
 }

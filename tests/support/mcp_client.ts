@@ -20,7 +20,7 @@ export type Answer =
 export interface ToolCaller extends AsyncDisposable {
   readonly client: Client;
   /** Calls `haproxy_NAME`. Rejects where the protocol, not the tool, says no. */
-  ask(name: string, args?: object): Promise<Answer>;
+  ask(name: string, args?: object, signal?: AbortSignal): Promise<Answer>;
   /** A call that has to succeed. */
   call(name: string, args?: object): Promise<ToolResult>;
   /** A call that the tool has to refuse. */
@@ -33,11 +33,11 @@ export async function connectCaller(transport: Transport, era: Era): Promise<Too
   await client.connect(transport);
   await client.listTools();
 
-  async function ask(name: string, args: object = {}): Promise<Answer> {
+  async function ask(name: string, args: object = {}, signal?: AbortSignal): Promise<Answer> {
     const { content, structuredContent, isError, _meta } = await client.callTool({
       name: `haproxy_${name}`,
       arguments: args as Record<string, unknown>,
-    });
+    }, signal && { signal });
     assert.equal(content.length, 1);
     const [block] = content;
     assert.ok(block.type === "text");

@@ -14,13 +14,25 @@ export interface Issued {
 export interface IssueOptions {
   /** @default a self-signed certificate */
   readonly by?: Issued;
-  /** As `openssl req -newkey` takes it. @default {"ec"} */
-  readonly key?: "ec" | `rsa:${number}`;
+  /** The kind of a new key; `ec` is on P-256. @default {"ec"} */
+  readonly key?: "ec" | "P-384" | "P-521" | "ed25519" | `rsa:${number}`;
+  /** A key that is there (PEM), such as another certificate's. */
+  readonly ownKey?: string;
+  /** As `openssl req -subj` takes it: `/O=Example/CN=a.test`, `/` for none. @default the first name as common name */
+  readonly subject?: string;
+  /** How long it is valid from now. @default {90} */
+  readonly days?: number;
+  /** Whether it may issue others. @default only where it is self-signed */
+  readonly ca?: boolean;
+  /** More of openssl's arguments: `-sha1`, `-set_serial`, `-addext`. */
+  readonly args?: readonly string[];
 }
 
 export interface Pki extends AsyncDisposable {
-  /** A certificate for these names; the first is its subject. */
+  /** A certificate for these names, or addresses (`IP:127.0.0.1`). Without names it has no subjectAltName. */
   issue(names: readonly string[], options?: IssueOptions): Promise<Issued>;
+  /** A self-signed one that was valid in January 2025. */
+  expired(name: string): Promise<string>;
   /** openssl with these arguments in the folder of the PKI. */
   openssl(...args: readonly string[]): Promise<string>;
   write(name: string, text: string): Promise<void>;
@@ -31,15 +43,23 @@ export async function openPki(): Promise<Pki> {
   const folder = await Deno.makeTempDir({ prefix: "haproxy-mcp-pki-" });
   let count = 0;
   const pki: Pki = {
-    async issue(names, { by, key = "ec" } = {}) {
+    async issue(names, options = {}) {
+      const { by, ownKey, days = 90, ca = by === undefined, args = [] } = options;
+      const { subject = `/CN=${names[0]}` } = options;
       const name = `issued-${++count}`;
       if (by) await pki.write(`${name}.ca`, by.certificate + by.key);
+      if (ownKey) await pki.write(`${name}.key`, ownKey);
+      const altNames = names.map((each) => each.startsWith("IP:") ? each : `DNS:${each}`).join(",");
       await pki.openssl(
-        ...["req", "-x509", "-nodes", "-days", "90", "-newkey", key],
-        ...key === "ec" ? ["-pkeyopt", "ec_paramgen_curve:P-256"] : [],
-        ...["-keyout", `${name}.key`, "-out", `${name}.crt`, "-subj", `/CN=${names[0]}`],
-        ...["-addext", `subjectAltName=${names.map((each) => `DNS:${each}`).join(",")}`],
+        ...["req", "-x509", "-nodes", "-utf8", "-days", `${days}`, "-subj", subject],
+        ...ownKey ? ["-key", `${name}.key`] : [...newKey(options.key), "-keyout", `${name}.key`],
+        ...["-out", `${name}.crt`],
+        ...altNames
+          ? ["-addext", `subjectAltName=${subject === "/" ? "critical," : ""}${altNames}`]
+          : [],
+        ...["-addext", `basicConstraints=critical,CA:${ca ? "TRUE" : "FALSE"}`],
         ...by ? ["-CA", `${name}.ca`, "-CAkey", `${name}.ca`] : [],
+        ...args,
       );
       const text = await pki.openssl(
         "x509",
@@ -57,6 +77,21 @@ export async function openPki(): Promise<Pki> {
         pem: own + certificate + (by ? by.pem.replace(by.key, "") : ""),
       };
     },
+    async expired(name) {
+      await pki.write("ca.cnf", CA_CONFIG);
+      await pki.write("index", "");
+      await pki.write("serial", "01\n");
+      await pki.openssl(
+        ...["req", "-new", "-nodes", ...newKey(), "-subj", `/CN=${name}`],
+        ...["-addext", `subjectAltName=DNS:${name}`, "-keyout", "old.key", "-out", "old.csr"],
+      );
+      await pki.openssl(
+        ...["ca", "-config", "ca.cnf", "-batch", "-notext", "-selfsign", "-keyfile", "old.key"],
+        ...["-startdate", "20250101000000Z", "-enddate", "20250201000000Z"],
+        ...["-in", "old.csr", "-out", "old.crt"],
+      );
+      return await pki.read("old.key") + await pki.read("old.crt");
+    },
     async openssl(...args) {
       const { success, stdout, stderr } = await new Deno.Command("openssl", {
         args: [...args],
@@ -71,6 +106,26 @@ export async function openPki(): Promise<Pki> {
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
   };
   return pki;
+}
+
+/** `openssl ca` is the one of Debian 12's commands that takes a date of the past. */
+const CA_CONFIG = `
+[ca]
+default_ca = here
+[here]
+database = index
+new_certs_dir = .
+serial = serial
+default_md = sha256
+copy_extensions = copy
+policy = any
+[any]
+commonName = supplied
+`;
+
+function newKey(key: IssueOptions["key"] = "ec"): string[] {
+  if (key === "ed25519" || key.startsWith("rsa:")) return ["-newkey", key];
+  return ["-newkey", "ec", "-pkeyopt", `ec_paramgen_curve:${key === "ec" ? "P-256" : key}`];
 }
 
 /** The certificates that a TLS server of the loopback shows for a name, their SHA-1 fingerprints in its order. */
