@@ -1,4 +1,5 @@
 /** PEM files of a certificate with its key and chain: what HAProxy takes of one, in the one form that is sent to it. */
+import { createHash } from "node:crypto";
 import { AgentError } from "../errors.ts";
 import { type Bytes, elementLength } from "./der.ts";
 
@@ -36,12 +37,12 @@ const ENCRYPTED = "it has an encrypted private key, for which HAProxy has no pas
  * @param file named in errors, which never hold anything of the content
  * @throws {AgentError} CERTIFICATE
  */
-export async function readPem(text: string, file: string): Promise<Pem> {
+export function readPem(text: string, file: string): Pem {
   const blocks = readBlocks(text, file);
   const certificates = blocks.filter(isCertificate);
   return {
     text: blocks.filter(({ label }) => KEPT.test(label)).map(renderBlock).join(""),
-    fingerprint: await fingerprintOf(certificates[0].der),
+    fingerprint: fingerprintOf(certificates[0].der),
     chain: certificates.length - 1,
   };
 }
@@ -114,13 +115,11 @@ function splitBlocks(text: string, unusable: (why: string) => AgentError): PemBl
 /** The DER, or undefined where it is not one whole ASN.1 element. */
 function decode(base64: string): Bytes | undefined {
   if (base64 === "" || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) return;
-  const der = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const der = Uint8Array.fromBase64(base64);
   return der.length === elementLength(der) ? der : undefined;
 }
 
-async function fingerprintOf(der: Bytes): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-1", der)).toHex().toUpperCase();
-}
+const fingerprintOf = (der: Bytes) => createHash("sha1").update(der).digest("hex").toUpperCase();
 
 /** With lines of 64 and a newline at the end. */
 export function renderBlock({ label, der }: PemBlock): string {

@@ -19,6 +19,7 @@ export interface CertificateOptions {
 
 /** So many PEMs are in memory, and on their way to HAProxy, at once. */
 const BATCH = 50;
+const READ_AT_ONCE = 200;
 
 /**
  * Compares; sends nothing that changes anything. The commands come without their payloads. Throws
@@ -59,20 +60,43 @@ export async function convergeCertificates(
     crtList,
   );
   const problems = [...known];
-  const changed: Subject[] = [];
+  const packBatch = (at: number) => packAll(sendable.slice(at, at + BATCH), list, source, problems);
+  const sent: Parcel[] = [];
+  let next = packBatch(0);
+  let before: Promise<void> = Promise.resolve();
   for (let at = 0; at < sendable.length; at += BATCH) {
-    const batch: Parcel[] = [];
-    for (const difference of sendable.slice(at, at + BATCH)) {
-      await pack(difference, list, source).then(
-        (parcel) => batch.push(parcel),
-        (cause) => problems.push(AgentError.from(cause)),
-      );
-    }
-    const stored = await store(conversation, batch, problems);
-    const listed = await enlist(conversation, stored, problems);
-    changed.push(...await readBack(conversation, listed, list, problems));
+    const batch = await next;
+    // Two batches are on their way and the next one is read, so that HAProxy never waits for us.
+    next = packBatch(at + BATCH);
+    const sending = send(conversation, batch, problems).then((taken) => void sent.push(...taken));
+    sending.catch(() => {});
+    await before;
+    before = sending;
+  }
+  await before;
+  const changed: Subject[] = [];
+  for (let at = 0; at < sent.length; at += READ_AT_ONCE) {
+    const some = sent.slice(at, at + READ_AT_ONCE);
+    changed.push(...await readBack(conversation, some, list, problems));
   }
   return { changed, problems };
+}
+
+/** Those that can be sent; what keeps the others from it is added to the problems. */
+async function packAll(
+  differences: readonly CertificateDifference[],
+  list: string,
+  source: Pick<CertificateFiles, "pem">,
+  problems: AgentError[],
+): Promise<Parcel[]> {
+  const packed = await Promise.allSettled(
+    differences.map((difference) => pack(difference, list, source)),
+  );
+  return packed.flatMap((outcome) => {
+    if (outcome.status === "fulfilled") return [outcome.value];
+    problems.push(AgentError.from(outcome.reason));
+    return [];
+  });
 }
 
 /** A difference with all that is sent for it. */
@@ -97,43 +121,34 @@ async function pack(
   return { ...parcel, expected: { fingerprint, chain }, storing: storing(difference, text) };
 }
 
-/** Answers those that HAProxy has now. All go in one exchange: a failed one is aborted before the next one begins. */
-async function store(
+/**
+ * Sends a batch; answers those that HAProxy has taken. What belongs to one certificate goes in one exchange: a failed one is
+ * aborted before the next one begins, and no line is added for an empty one.
+ */
+async function send(
   conversation: Conversation,
   batch: readonly Parcel[],
   problems: AgentError[],
 ): Promise<Parcel[]> {
-  const replies = await exchangeAll(conversation, batch.map(({ storing }) => storing));
+  const work = batch.map(({ storing, listing }) => [...storing, ...listing]);
+  const replies = await exchangeAll(conversation, work);
   const made: Parcel[] = [];
-  const stored = batch.filter((parcel, i) => {
-    const { difference, storing } = parcel;
-    const failure = firstFailure(storing.slice(0, -1), replies[i]);
+  const taken = batch.filter((parcel, i) => {
+    const { difference, storing, listing } = parcel;
+    // The abort matters only where a commit failed.
+    const checked = [...storing.slice(0, -1), ...listing];
+    const answers = [
+      ...replies[i].slice(0, Math.max(0, storing.length - 1)),
+      ...replies[i].slice(storing.length),
+    ];
+    const failure = firstFailure(checked, answers);
     if (failure === undefined) return true;
     problems.push(refused(difference.certificate.file, failure));
     if (difference.absent && replies[i][0].ok) made.push(parcel);
     return false;
   });
   await takeOut(conversation, made);
-  return stored;
-}
-
-/** Adds the lines to the crt-list. Answers those whose lines are all there. */
-async function enlist(
-  conversation: Conversation,
-  batch: readonly Parcel[],
-  problems: AgentError[],
-): Promise<Parcel[]> {
-  const replies = await exchangeAll(conversation, batch.map(({ listing }) => listing));
-  const failed: Parcel[] = [];
-  const listed = batch.filter((parcel, i) => {
-    const failure = firstFailure(parcel.listing, replies[i]);
-    if (failure === undefined) return true;
-    problems.push(refused(parcel.difference.certificate.file, failure));
-    failed.push(parcel);
-    return false;
-  });
-  await takeOut(conversation, failed.filter(({ difference }) => difference.absent));
-  return listed;
+  return taken;
 }
 
 /** HAProxy keeps those that a line of the crt-list uses. */

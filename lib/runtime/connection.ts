@@ -148,6 +148,9 @@ function conversation(
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(64 * 1024);
   let greeted = false;
+  /** Exchanges may overlap: commands go out in the order of the calls, and the replies come in it. */
+  let written: Promise<unknown> = Promise.resolve();
+  let read: Promise<unknown> = Promise.resolve();
 
   return {
     async exchange(commands) {
@@ -158,10 +161,12 @@ function conversation(
       greeted = true;
       const text = greeting + commands.map(wire).join("");
       // Written and read at once: HAProxy stops reading while nobody takes its replies.
-      const [frames] = await Promise.all([
-        readFrames(connection, reader, decoder, buffer, skip + commands.length),
-        write(connection, new TextEncoder().encode(text)),
-      ]).catch((cause) => {
+      const writing = written.then(() => write(connection, new TextEncoder().encode(text)));
+      const reading = read.then(() =>
+        readFrames(connection, reader, decoder, buffer, skip + commands.length)
+      );
+      [written, read] = [writing, reading];
+      const [frames] = await Promise.all([reading, writing]).catch((cause) => {
         throw broken(cause);
       });
       return withoutPayloads(
@@ -199,8 +204,12 @@ async function readFrames(
 ): Promise<string[]> {
   const frames: string[] = [];
   for (;;) {
-    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) frames.push(frame);
-    if (frames.length >= count) return frames;
+    while (frames.length < count) {
+      const frame = reader.next();
+      if (frame === undefined) break;
+      frames.push(frame);
+    }
+    if (frames.length === count) return frames;
     const length = await connection.read(buffer);
     if (length === null) {
       const rest = reader.rest().trim().slice(0, 200);

@@ -69,7 +69,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
     check = guard,
   ): Promise<T> {
     try {
-      await check(real, path);
+      check(real, path);
       return await act();
     } catch (cause) {
       throw ioError(what, path, cause);
@@ -81,7 +81,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
     read: (path, atMost) =>
       guarded("read", path, async () => {
         try {
-          if (atMost !== undefined) checkSize(await Deno.stat(path), atMost);
+          if (atMost !== undefined) checkSize(Deno.statSync(path), atMost);
           return await Deno.readTextFile(path);
         } catch (cause) {
           if (cause instanceof Deno.errors.NotFound) return undefined;
@@ -124,7 +124,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
     },
     move: (staged, path) =>
       guarded("write", path, async () => {
-        await guard(real, staged);
+        guard(real, staged);
         await Deno.rename(staged, path);
       }),
     remove: (path) => guarded("remove", path, () => Deno.remove(path).catch(ignoreMissing)),

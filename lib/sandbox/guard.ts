@@ -7,17 +7,17 @@ import { AgentError } from "../errors.ts";
 
 /**
  * Throws STATE_IO unless `path`, whose folder must exist, lies under `root` with no symlink leading out,
- * and is itself no symlink. `root` is real (no links in it).
+ * and is itself no symlink. `root` is real (no links in it). Synchronous: it answers from the inode cache, and leaves
+ * the least time between the look and the use.
  */
-export async function guard(root: string, path: string): Promise<void> {
-  await guardFolder(root, dirname(path), path);
-  const target = await Deno.lstat(path).catch(ignoreMissing);
-  if (target?.isSymlink) throw outside(path, "it is a symlink", root);
+export function guard(root: string, path: string): void {
+  guardFolder(root, dirname(path), path);
+  if (isSymlink(path)) throw outside(path, "it is a symlink", root);
 }
 
 /** Throws STATE_IO unless `folder`, which must exist, is `root` or lies under it with no symlink leading out. */
-export async function guardFolder(root: string, folder: string, path = folder): Promise<void> {
-  const real = await Deno.realPath(folder);
+export function guardFolder(root: string, folder: string, path = folder): void {
+  const real = Deno.realPathSync(folder);
   if (real !== root && !real.startsWith(`${root}/`)) {
     throw outside(path, `its folder is ${real}`, root);
   }
@@ -29,8 +29,13 @@ function outside(path: string, why: string, root: string): AgentError {
   });
 }
 
-function ignoreMissing(cause: unknown): undefined {
-  if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+function isSymlink(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return false;
+    throw cause;
+  }
 }
 
 /** Symlinks below `root` that lead out of it, or nowhere; at most `limit` of them. Folders are walked, links are not. */

@@ -56,7 +56,7 @@ export function certificateFiles(
 
   async function pem(file: string): Promise<Pem> {
     const text = await files.read(file, MAX_PEM);
-    if (text !== undefined) return await readPem(text, file);
+    if (text !== undefined) return readPem(text, file);
     throw new AgentError("CERTIFICATE", `${file} is missing.`, {
       hint: "Put the PEM there. While the crt-list names it, HAProxy does not start without it.",
       details: { file },

@@ -79,7 +79,7 @@ export function certificateDisk(
         ...(path !== undefined && { path }),
         ...(pem !== undefined && isOurs && {
           wanted: {
-            pem: await readPem(pem, file),
+            pem: readPem(pem, file),
             lines: mine.length > 0 ? mine : [{ options: [], filters: [] }],
           },
         }),

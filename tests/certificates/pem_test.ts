@@ -9,7 +9,7 @@ import { assertNoKey, openPki } from "../support/pki.ts";
 const FILE = "/opt/haproxy/certs/a.test.pem";
 
 const refused = (text: string, why: RegExp) =>
-  assert.rejects(readPem(text, FILE), (error: AgentError) => {
+  assert.throws(() => readPem(text, FILE), (error: AgentError) => {
     assert.equal(error.code, "CERTIFICATE");
     assert.ok(error.message.startsWith(`${FILE} can't be used: `), error.message);
     assert.match(error.message, why);
@@ -23,10 +23,10 @@ Deno.test("the fingerprint is openssl's, for EC and RSA, with and without a chai
   const ca = await pki.issue(["ca.test"], { by: root });
   for (const key of ["ec", "rsa:2048"] as const) {
     const leaf = await pki.issue(["a.test"], { by: ca, key });
-    const { fingerprint, chain, text } = await readPem(leaf.pem, FILE);
+    const { fingerprint, chain, text } = readPem(leaf.pem, FILE);
     assert.deepEqual([fingerprint, chain, text], [leaf.fingerprint, 2, leaf.pem]);
   }
-  const { fingerprint, chain } = await readPem(root.pem, FILE);
+  const { fingerprint, chain } = readPem(root.pem, FILE);
   assert.deepEqual([fingerprint, chain], [root.fingerprint, 0]);
 });
 
@@ -36,15 +36,15 @@ Deno.test("the first certificate is the one that counts, wherever the key stands
   const leaf = await pki.issue(["a.test"], { by: ca });
   const { certificate, key } = leaf;
   for (const text of [certificate + ca.certificate + key, certificate + key + ca.certificate]) {
-    assert.equal((await readPem(text, FILE)).fingerprint, leaf.fingerprint);
+    assert.equal((readPem(text, FILE)).fingerprint, leaf.fingerprint);
   }
-  const wrong = await readPem(key + ca.certificate + certificate, FILE);
+  const wrong = readPem(key + ca.certificate + certificate, FILE);
   assert.equal(wrong.fingerprint, ca.fingerprint);
 });
 
 Deno.test("whatever stands between and in the blocks, the text is the same", async () => {
   const pem = await selfSignedPem();
-  const clean = (await readPem(pem, FILE)).text;
+  const clean = (readPem(pem, FILE)).text;
   assert.equal(clean, pem);
   const blank = fc.stringMatching(/^( |\t){0,2}$/);
   const between = fc.oneof(
@@ -60,7 +60,7 @@ Deno.test("whatever stands between and in the blocks, the text is the same", asy
       const lines = pem.split("\n").flatMap((line) =>
         line.startsWith("-----BEGIN") ? [...texts, line] : [line + blanks[i++ % 8]]
       );
-      const read = await readPem(lines.join(end), FILE);
+      const read = readPem(lines.join(end), FILE);
       assert.equal(read.text, clean);
       setCertificate("/a.pem", read.text);
     },
@@ -74,7 +74,7 @@ Deno.test("base64 in lines of any length, and blank lines within a block, are br
       /^(?!-)[^]*?(?=\n-)/gm,
       (body) => body.replaceAll("\n", "").match(new RegExp(`.{1,${length}}`, "g"))!.join("\n\n"),
     );
-    assert.equal((await readPem(other, FILE)).text, pem, `lines of ${length}`);
+    assert.equal((readPem(other, FILE)).text, pem, `lines of ${length}`);
   }
 });
 
@@ -83,9 +83,9 @@ Deno.test("parameters of DH are kept, those of a curve and requests are left out
   const { pem } = await pki.issue(["a.test"]);
   const curve = await pki.openssl("ecparam", "-name", "prime256v1");
   assert.match(curve, /EC PARAMETERS/);
-  assert.equal((await readPem(curve + pem, FILE)).text, pem);
+  assert.equal((readPem(curve + pem, FILE)).text, pem);
   const dh = await pki.openssl("dhparam", "-outform", "PEM", "-dsaparam", "512");
-  assert.equal((await readPem(pem + dh, FILE)).text, pem + dh);
+  assert.equal((readPem(pem + dh, FILE)).text, pem + dh);
 });
 
 Deno.test("keys in all forms that HAProxy reads are keys", async () => {
@@ -97,8 +97,8 @@ Deno.test("keys in all forms that HAProxy reads are keys", async () => {
   const pkcs1 = await pki.openssl("rsa", "-in", "rsa", "-traditional");
   assert.match(sec1, /BEGIN EC PRIVATE KEY/);
   assert.match(pkcs1, /BEGIN RSA PRIVATE KEY/);
-  assert.equal((await readPem(sec1 + ec.certificate, FILE)).text, sec1 + ec.certificate);
-  assert.equal((await readPem(pkcs1 + rsa.certificate, FILE)).text, pkcs1 + rsa.certificate);
+  assert.equal((readPem(sec1 + ec.certificate, FILE)).text, sec1 + ec.certificate);
+  assert.equal((readPem(pkcs1 + rsa.certificate, FILE)).text, pkcs1 + rsa.certificate);
 });
 
 Deno.test("what HAProxy could not serve is CERTIFICATE, with the file's name and nothing of its content", async () => {
@@ -133,7 +133,7 @@ Deno.test("any text is read or refused, and what is read can be sent", async () 
   await fc.assert(fc.asyncProperty(pieces, fc.constantFrom("", pem), async (lines, prefix) => {
     let text;
     try {
-      ({ text } = await readPem(prefix + lines.join("\n"), FILE));
+      ({ text } = readPem(prefix + lines.join("\n"), FILE));
     } catch (error) {
       assert.equal((error as AgentError).code, "CERTIFICATE");
       return;

@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A command that becomes the agent: it sets a limit, or another user, and runs what follows it. */
   readonly wrapper?: readonly string[];
+  /** @default {executable()} */
+  readonly program?: string;
 }
 
 /** A command that has ended. */
@@ -53,6 +55,15 @@ const PATIENCE = 20_000;
 export function executable(): string {
   const path = Deno.env.get("HAPROXY_MCP");
   if (!path) throw new Error("HAPROXY_MCP is not set: it has to be the path of the executable");
+  return path;
+}
+
+/** The test build's path: it looks for certificates that are due at once, and not after minutes. */
+export function testExecutable(): string {
+  const path = Deno.env.get("HAPROXY_MCP_TEST");
+  if (!path) {
+    throw new Error("HAPROXY_MCP_TEST is not set: it has to be the path of the test build");
+  }
   return path;
 }
 
@@ -125,10 +136,10 @@ export function connectStdio(haproxy: Haproxy, era: Era = "2025"): Promise<ToolC
 /** Starts `serve` on a free port and resolves once it listens. */
 export async function startServe(
   haproxy: Neighbour,
-  { env, wrapper = [] }: AgentOptions = {},
+  { env, wrapper = [], program = executable() }: AgentOptions = {},
 ): Promise<Serve> {
   const child = new Deno.Command("sh", {
-    args: ["-c", `${LEASH} exec "$@" </dev/null`, "sh", ...wrapper, executable(), "serve"],
+    args: ["-c", `${LEASH} exec "$@" </dev/null`, "sh", ...wrapper, program, "serve"],
     clearEnv: true,
     env: { ...agentEnv(haproxy), ...env },
     stdin: "piped",

@@ -1,7 +1,7 @@
-/** The test build's tools room: the product's tools, and some that misbehave. */
+/** The test build's tools room: the product's tools, and some that misbehave. It looks for due certificates soon and often. */
 /// <reference lib="deno.worker" />
 import { tools } from "../../../tools/mod.ts";
 import { openToolsRoom } from "../../../tools/room.ts";
 import { testTools } from "./test_tools.ts";
 
-openToolsRoom(self, [...tools, ...testTools]);
+openToolsRoom(self, [...tools, ...testTools], { firstMs: 300, atLeastMs: 1_000 });
