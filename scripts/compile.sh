@@ -11,11 +11,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 usage="usage: compile.sh [--test] [--target x86_64-unknown-linux-gnu|aarch64-unknown-linux-gnu] [-o OUT]"
 native=$(uname -m)-unknown-linux-gnu
 target=$native name=haproxy-mcp out=
-front=lib/front/worker.ts tools=tools/worker.ts sources=(main.ts lib tools)
+front=lib/front/worker.ts tools=tools/worker.ts acme=lib/certificates/acme/worker.ts sources=(main.ts lib tools)
 while [ $# -gt 0 ]; do
   case $1 in
     --test)
-      name=haproxy-mcp-test front=tests/support/rooms/front_worker.ts tools=tests/support/rooms/tools_worker.ts
+      name=haproxy-mcp-test
+      front=tests/support/rooms/front_worker.ts tools=tests/support/rooms/tools_worker.ts
+      acme=tests/support/rooms/acme_worker.ts
       sources+=(tests/support)
       ;;
     --target | -o)
@@ -65,10 +67,11 @@ trap 'rm -rf "$work"' EXIT
 # Bundled first, the executable starts in half the time and carries no npm tree. main.js looks for the rooms'
 # bundles beside itself. An empty deno.json keeps one of a folder above from being found.
 mkdir "$work/bundles" "$work/main"
-"$DENO" bundle --quiet --frozen --platform deno --minify --outdir "$work/bundles" main.ts "$front" "$tools" >&2
+"$DENO" bundle --quiet --frozen --platform deno --minify --outdir "$work/bundles" main.ts "$front" "$tools" "$acme" >&2
 mv "$work/bundles/main.js" "$work/main/main.js"
 mv "$work/bundles/${front%.ts}.js" "$work/main/front_worker.js"
 mv "$work/bundles/${tools%.ts}.js" "$work/main/tools_worker.js"
+mv "$work/bundles/${acme%.ts}.js" "$work/main/acme_worker.js"
 echo '{}' >"$work/main/deno.json"
 touch -d @0 "$work"/main/*.js # the times are compiled in: the same sources give the same bytes
 
@@ -91,7 +94,7 @@ choose_target=()
 (
   cd "$work/main"
   "$DENO_COMPILE" compile --quiet --no-check --no-code-cache --unstable-worker-options "${permissions[@]}" \
-    "${choose_target[@]}" --include front_worker.js --include tools_worker.js -o "$work/$name" main.js
+    "${choose_target[@]}" --include front_worker.js --include tools_worker.js --include acme_worker.js -o "$work/$name" main.js
 ) || fail "no executable for $target: \`deno compile\` failed (see above)."
 [ -z "$stamp" ] || rm -f "$stamp"
 mv "$work/$name" "$out"

@@ -72,13 +72,17 @@ export async function refreshWindows(
         silentUntil.set(sha256, Date.now() + ASK_AGAIN_MS);
         continue;
       }
+      const [start, end, askAgainAt] = [info.start, info.end, info.askAgainAt]
+        .map((time) => iso(new Date(time)));
       const before = record?.window;
       // The moment stays where it is while the CA's word does: else it would move with every look.
-      const same = before?.certificate === sha256 && before.start === info.start &&
-        before.end === info.end;
+      const same = before?.certificate === sha256 && before.start === start && before.end === end;
       const window = {
         certificate: sha256,
         ...info,
+        start,
+        end,
+        askAgainAt,
         pick: same ? before.pick : Math.round(Math.random() * 1e6) / 1e6,
       };
       fresh.set(name, window);

@@ -4,6 +4,8 @@ import { AgentError } from "../errors.ts";
 import { guard, guardFolder } from "./guard.ts";
 
 const STAGED = ".tmp";
+/** Bytes. */
+const SMALL = 64 * 1024;
 const LEFT_BEHIND = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
 /** What tells whether a file was written since: a replaced file has another inode or time. */
@@ -81,7 +83,10 @@ export async function openRoot(root: string): Promise<RootFiles> {
     read: (path, atMost) =>
       guarded("read", path, async () => {
         try {
-          if (atMost !== undefined) checkSize(Deno.statSync(path), atMost);
+          const info = Deno.statSync(path);
+          if (atMost !== undefined) checkSize(info, atMost);
+          // A hop to another thread costs more than reading a few pages, and there may be a thousand of such files.
+          if (info.isFile && info.size <= SMALL) return Deno.readTextFileSync(path);
           return await Deno.readTextFile(path);
         } catch (cause) {
           if (cause instanceof Deno.errors.NotFound) return undefined;

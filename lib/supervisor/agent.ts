@@ -17,6 +17,8 @@ const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 /** How callers reach the front room. */
 export interface Transport {
   readonly grants: Grants;
+  /** Lives long enough to renew certificates when they are due. */
+  readonly renews: boolean;
   /** Lets callers in, once the tools room can answer them. Returns what ends with the agent. */
   open(front: Peer<FrontRoom>, definitions: readonly ToolDefinition[]): Promise<() => void>;
 }
@@ -62,7 +64,8 @@ export async function runAgent(
   async function start(): Promise<void> {
     tools = await keepTools({
       settings,
-      entry: entries.tools,
+      entries,
+      renew: transport.renews && settings.acme.autoRenew,
       endProcess,
       attach: (port) =>
         void front.peer.call("attach", { port }, { transfer: [port] }).catch(end.reject),

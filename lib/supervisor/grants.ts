@@ -1,5 +1,5 @@
 /** What each room may touch, worked out from the settings. Whatever is not listed here is denied. */
-import type { FrontSettings, HaproxySettings } from "../config.ts";
+import type { AcmeSettings, FrontSettings, HaproxySettings } from "../config.ts";
 
 /** Deno permissions of a room: paths, and `host:port` for the network. */
 export interface Grants {
@@ -15,6 +15,17 @@ const LOOPBACK = ["localhost", "127.0.0.1", "::1"];
 export function toolsGrants(root: string, { host, port }: HaproxySettings): Grants {
   const hosts = LOOPBACK.includes(host.toLowerCase()) ? LOOPBACK : [host];
   return { read: [root], write: [root], net: hosts.map((name) => address(name, port)) };
+}
+
+/** The CA and the DNS provider's API, under the names that the settings give them. */
+export function acmeGrants(
+  { directory, cloudflare }: Pick<AcmeSettings, "directory" | "cloudflare">,
+): Grants {
+  const net = [directory, cloudflare.api].map((url) => {
+    const { hostname, port } = new URL(url);
+    return `${hostname}:${port || 443}`;
+  });
+  return { net: [...new Set(net)] };
 }
 
 /** Its own listening address. */

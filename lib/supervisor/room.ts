@@ -8,6 +8,7 @@ import { watchHeartbeat } from "./heartbeat.ts";
 export interface RoomEntries {
   readonly front: URL;
   readonly tools: URL;
+  readonly acme: URL;
 }
 
 /** A bundle has flat .js rooms beside main.js, a checkout has .ts ones. */
@@ -15,6 +16,10 @@ const bundled = import.meta.url.endsWith(".js");
 export const productRooms: RoomEntries = {
   front: new URL(bundled ? "./front_worker.js" : "../front/worker.ts", import.meta.url),
   tools: new URL(bundled ? "./tools_worker.js" : "../../tools/worker.ts", import.meta.url),
+  acme: new URL(
+    bundled ? "./acme_worker.js" : "../certificates/acme/worker.ts",
+    import.meta.url,
+  ),
 };
 
 export interface Loss {

@@ -18,6 +18,7 @@ export async function serveHttp(given: Settings, entries = productRooms): Promis
   const tokens = await openTokenFile(tokenFile);
   return await runAgent(settings, {
     grants: httpGrants(front),
+    renews: true,
     async open(room, definitions) {
       const port = await room.call("serveHttp", {
         settings: front,
@@ -49,6 +50,7 @@ export async function serveStdio(
   const settings = await prepareRoot(given);
   return await runAgent(settings, {
     grants: STDIO_GRANTS,
+    renews: false,
     async open(room, definitions) {
       await room.call("serveStdio", {
         settings: settings.front,

@@ -6,6 +6,7 @@ import { type CallOptions, connect, type Handlers, type Peer } from "../rpc/mod.
 import type { ToolCall, ToolDefinition, ToolResult } from "../tool_definition.ts";
 import type { ToolsRoom } from "../../tools/room.ts";
 import { type Grants, NO_GRANTS, toolsGrants } from "./grants.ts";
+import { certificateHost } from "./host/certificates.ts";
 import { programActs } from "./host/mod.ts";
 import { openRoom, type RoomEntries } from "./room.ts";
 import { prepareRoot } from "./root.ts";
@@ -28,14 +29,17 @@ export async function withShell<T>(
   use: (shell: Shell) => Promise<T>,
 ): Promise<T> {
   openLog("main", given.logLevel);
-  const { files, haproxy, host, confirm, logLevel, front } = await prepareRoot(given);
-  const settings = { files, haproxy, confirm, logLevel, readOnly: front.readOnly };
+  const prepared = await prepareRoot(given);
+  const { files, haproxy, host, confirm, logLevel, front, acme: { client, directory } } = prepared;
+  const acme = { client, directory };
+  const settings = { files, haproxy, confirm, logLevel, readOnly: front.readOnly, acme };
   const caller = { transport: "shell", who: `uid ${Deno.uid()}` } as const;
 
   const grants = toolsGrants(files.root, haproxy);
   // One room has no predecessor.
-  const acts = programActs(host);
-  return await withToolsRoom(entries, grants, acts, async (room) => {
+  const certificates = certificateHost(prepared, entries);
+  const acts = { ...programActs(host), ...certificates.acts };
+  const call = withToolsRoom(entries, grants, acts, async (room) => {
     const definitions = await room.call("definitions", undefined);
     return await use({
       definitions,
@@ -43,7 +47,7 @@ export async function withShell<T>(
         const { port1, port2 } = new MessageChannel();
         const tools = connect<Record<string, (call: ToolCall) => ToolResult>>(port1);
         const start = {
-          settings: { ...settings, room: 1, pid: Deno.pid, heal: false },
+          settings: { ...settings, room: 1, pid: Deno.pid, heal: false, renew: false },
           port: port2,
         };
         try {
@@ -57,6 +61,7 @@ export async function withShell<T>(
       },
     });
   });
+  return await call.finally(certificates.settled);
 }
 
 /** Whatever `use` waits for, the loss of the room ends it. */

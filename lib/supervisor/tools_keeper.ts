@@ -5,8 +5,9 @@ import { log } from "../log.ts";
 import type { ToolDefinition } from "../tool_definition.ts";
 import type { ToolsRoom } from "../../tools/room.ts";
 import { toolsGrants } from "./grants.ts";
+import { certificateHost } from "./host/certificates.ts";
 import { keeperActs, programActs } from "./host/mod.ts";
-import { type Loss, openRoom, type Room } from "./room.ts";
+import { type Loss, openRoom, type Room, type RoomEntries } from "./room.ts";
 
 /** Lock, replay of the journal, bringing HAProxy in line. */
 const START_MS = 60_000;
@@ -24,7 +25,9 @@ const TERMINATE_ENDS_SPINNING = /^2\.6\./.test(Deno.version.deno);
 export interface KeeperOptions {
   /** With a real root. */
   readonly settings: Settings;
-  readonly entry: URL;
+  readonly entries: RoomEntries;
+  /** Certificates that are due are renewed without being asked. */
+  readonly renew: boolean;
   /** Takes the callers' end of a new port. Called before the room behind it is up: calls wait in the port. */
   readonly attach: (port: MessagePort) => void;
   /** Ends the process with exit 70, so that it is started again. */
@@ -40,9 +43,11 @@ export interface ToolsKeeper {
 
 /** Throws STATE_CORRUPT or INTERNAL where the first room can't start; later ones end the process. */
 export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
-  const { settings, entry, attach, endProcess } = options;
+  const { settings, entries, renew, attach, endProcess } = options;
+  const certificates = certificateHost(settings, entries);
   const acts = {
     ...programActs(settings.host),
+    ...certificates.acts,
     ...keeperActs({ currentRoom: () => number, endProcess }),
   };
   let number = 0;
@@ -53,7 +58,7 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
     number += 1;
     room = openRoom<ToolsRoom>({
       name: "tools",
-      entry,
+      entry: entries.tools,
       grants: toolsGrants(settings.files.root, settings.haproxy),
       handlers: acts,
       onLost: lost,
@@ -70,6 +75,8 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
         room: number,
         pid: Deno.pid,
         heal: true,
+        acme: { client: settings.acme.client, directory: settings.acme.directory },
+        renew,
       },
       port: port2,
     }, { transfer: [port2], deadlineMs: START_MS });
@@ -118,6 +125,7 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
     async stop() {
       await room.peer.call("stop", undefined, { deadlineMs: STOP_MS });
       room.end(new AgentError("CANCELLED", "haproxy-mcp stops."));
+      await certificates.settled();
     },
   };
 }

@@ -105,4 +105,24 @@ for (const build of BUILDS) {
     assert.deepEqual(allowed(structured, build), [...HARMLESS].sort());
     await assertUntouched(trial);
   });
+
+  Deno.test(`${build}: the acme room reaches the CA and the DNS provider, and nothing else`, async () => {
+    await using trial = await prepare();
+    const { target } = trial;
+    const env = {
+      HAPROXY_PORT: String(freePort()),
+      MCP_PORT: String(freePort()),
+      // By these names alone.
+      ACME_DIRECTORY: `https://127.0.0.1:${target.apiPort}/probe`,
+      CF_API_URL: `https://localhost:${target.otherPort}`,
+    };
+    await using agent = await startAgent({ root: target.root, env, build });
+    await Deno.symlink(target.outside, target.link);
+    const { structured } = await agent.call("test_probe_acme", { ...target });
+    assert.deepEqual(
+      allowed(structured, build),
+      [...HARMLESS, "Runtime API by address", "other port by name"].sort(),
+    );
+    await assertUntouched(trial);
+  });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readSettings } from "../../lib/config.ts";
-import { httpGrants, toolsGrants } from "../../lib/supervisor/grants.ts";
+import { acmeGrants, httpGrants, toolsGrants } from "../../lib/supervisor/grants.ts";
 
 const settings = (env: Record<string, string> = {}) => readSettings(env);
 
@@ -24,4 +24,15 @@ Deno.test("toolsGrants: another host is granted alone, an IPv6 address in bracke
 Deno.test("httpGrants: the listening address and nothing else", () => {
   assert.deepEqual(httpGrants(settings().front), { net: ["0.0.0.0:8000"] });
   assert.deepEqual(httpGrants(settings({ MCP_HOST: "::" }).front), { net: ["[::]:8000"] });
+});
+
+Deno.test("acmeGrants: the CA's host and the DNS provider's, with their ports", () => {
+  const granted = (env: Record<string, string>) => acmeGrants(settings(env).acme).net;
+  assert.deepEqual(granted({}), ["dv.acme-v02.api.pki.goog:443", "api.cloudflare.com:443"]);
+  assert.deepEqual(
+    granted({ ACME_DIRECTORY: "https://[::1]:14000/dir", CF_API_URL: "https://localhost:8443/v4" }),
+    ["[::1]:14000", "localhost:8443"],
+  );
+  const both = { ACME_DIRECTORY: "https://ca.test/dir", CF_API_URL: "https://ca.test/v4" };
+  assert.deepEqual(granted(both), ["ca.test:443"]);
 });

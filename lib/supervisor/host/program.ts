@@ -3,10 +3,9 @@ import { isAbsolute, join } from "node:path";
 import { AgentError } from "../../errors.ts";
 
 /** Behind the PATH that a program of ours gets; never the one that this process was given. */
-const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Of each of stdout and stderr; the rest is read and dropped, so that the program does not block. */
 const MAX_OUTPUT_BYTES = 256 * 1024;
-/** A program that was told to stop has this long before it is killed. */
 const STOP_MS = 300;
 /** What a program started may hold its output open; so long it is waited for. */
 const DRAIN_MS = 500;
@@ -24,6 +23,8 @@ export interface RunOptions {
   readonly deadlineMs: number;
   /** Beside PATH, all that the program sees. @default {{}} */
   readonly env?: Readonly<Record<string, string>>;
+  /** So long a program that was told to stop (SIGTERM) has before it is killed. @default {300} */
+  readonly stopMs?: number;
 }
 
 /**
@@ -55,7 +56,7 @@ export function isProgram(path: string): boolean {
 export async function run(
   program: string,
   args: readonly string[],
-  { signal, deadlineMs, env = {} }: RunOptions,
+  { signal, deadlineMs, env = {}, stopMs = STOP_MS }: RunOptions,
 ): Promise<Ended> {
   signal.throwIfAborted();
   const child = spawn(program, args, env);
@@ -71,7 +72,7 @@ export async function run(
     await atMost(DRAIN_MS, Promise.all([stdout.ended, stderr.ended]));
     return { code, stdout: stdout.text(), stderr: stderr.text() };
   } catch (cause) {
-    await end(child);
+    await end(child, stopMs);
     throw cause;
   } finally {
     clearTimeout(timer);
@@ -110,14 +111,14 @@ function why(program: string, cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-async function end(child: Deno.ChildProcess): Promise<void> {
+async function end(child: Deno.ChildProcess, stopMs: number): Promise<void> {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     try {
       child.kill(signal);
     } catch {
       return; // It has ended.
     }
-    if (await atMost(STOP_MS, child.status)) return;
+    if (await atMost(stopMs, child.status)) return;
   }
 }
 

@@ -5,5 +5,6 @@ Deno.exit(
   await run(Deno.args, {
     front: new URL("./front_worker.ts", import.meta.url),
     tools: new URL("./tools_worker.ts", import.meta.url),
+    acme: new URL("./acme_worker.ts", import.meta.url),
   }),
 );

@@ -2,12 +2,21 @@
 import { z } from "zod";
 import { log } from "../../../lib/log.ts";
 import { openRoot } from "../../../lib/sandbox/files.ts";
+import { connect } from "../../../lib/rpc/mod.ts";
 import { fileLock } from "../../../lib/state/lock.ts";
 import { CHANGES, READS, tool } from "../../../tools/tool.ts";
-import { probe } from "./probe.ts";
+import { probe, type ProbeTarget } from "./probe.ts";
 
 const text = z.object({ text: z.string() });
 const answer = (value: string) => ({ text: value, structured: { text: value } });
+const probeTarget = z.object({
+  root: z.string(),
+  apiPort: z.int(),
+  otherPort: z.int(),
+  outside: z.string(),
+  link: z.string(),
+  pid: z.int(),
+});
 const forEver = (): never => {
   for (;;);
 };
@@ -105,19 +114,40 @@ export const testTools = [
     description: "Answers what each attempt came to.",
     group: "health",
     hints: READS,
-    input: z.object({
-      root: z.string(),
-      apiPort: z.int(),
-      otherPort: z.int(),
-      outside: z.string(),
-      link: z.string(),
-      pid: z.int(),
-    }),
+    input: probeTarget,
     output: z.looseObject({}),
     deadlineMs: 60_000,
     async run(target) {
       const structured = await probe(target);
       return { text: JSON.stringify(structured), structured };
+    },
+  }),
+  tool({
+    name: "test_probe_acme",
+    title: "Tries to leave the acme room",
+    description: "Opens an acme room, and answers what each attempt came to in there.",
+    group: "health",
+    hints: READS,
+    input: probeTarget,
+    output: z.looseObject({}),
+    deadlineMs: 60_000,
+    async run(target, { host }) {
+      const { port1, port2 } = new MessageChannel();
+      const over = new AbortController();
+      const room = host.call("acmeRoom", { port: port2 }, {
+        signal: over.signal,
+        transfer: [port2],
+      });
+      const acme = connect<{ probe(target: ProbeTarget): ReturnType<typeof probe> }>(port1);
+      try {
+        const lost = room.then(() => Promise.reject(new Error("The room ended.")));
+        const structured = await Promise.race([lost, acme.call("probe", target)]);
+        return { text: JSON.stringify(structured), structured };
+      } finally {
+        over.abort();
+        await room.catch(() => {});
+        port1.close();
+      }
     },
   }),
 ];
