@@ -86,13 +86,15 @@ export function readBlocks(text: string, file: string): readonly PemBlock[] {
   return blocks;
 }
 
+const MARK = /^-----(BEGIN|END) ([A-Z0-9. ]{1,64})-----\s*$/;
+
 /** The blocks of a PEM, whatever stands between them. */
 function splitBlocks(text: string, unusable: (why: string) => AgentError): PemBlock[] {
   const blocks: PemBlock[] = [];
   let label: string | undefined;
   let base64 = "";
   for (const line of text.split(/\r\n|\r|\n/)) {
-    const [, mark, name] = /^-----(BEGIN|END) ([A-Z0-9. ]{1,64})-----\s*$/.exec(line) ?? [];
+    const [, mark, name] = line.startsWith("-----") ? MARK.exec(line) ?? [] : [];
     if (label === undefined) {
       if (mark === "BEGIN") [label, base64] = [name, ""];
       continue;
@@ -123,10 +125,8 @@ const fingerprintOf = (der: Bytes) => createHash("sha1").update(der).digest("hex
 
 /** With lines of 64 and a newline at the end. */
 export function renderBlock({ label, der }: PemBlock): string {
-  return [
-    `-----BEGIN ${label}-----`,
-    ...der.toBase64().match(/.{1,64}/g)!,
-    `-----END ${label}-----`,
-    "",
-  ].join("\n");
+  const base64 = der.toBase64();
+  let text = `-----BEGIN ${label}-----\n`;
+  for (let at = 0; at < base64.length; at += 64) text += `${base64.slice(at, at + 64)}\n`;
+  return `${text}-----END ${label}-----\n`;
 }

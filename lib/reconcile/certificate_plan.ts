@@ -9,13 +9,15 @@ import {
 } from "../runtime/commands.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import { type Command, MAX_WITH_PAYLOAD } from "../runtime/encode.ts";
-import type { DesiredCertificates } from "../state/certificates.ts";
+import type { ListedCertificates } from "../state/certificates.ts";
 import {
   type CertificateDifference,
   certificateDifferences,
   isServed,
-  lookAtCertificates,
+  nameCertificates,
+  type NamedCertificate,
   type RunningCertificates,
+  showNamed,
 } from "./running_certificates.ts";
 
 export interface CertificatePlan {
@@ -30,17 +32,28 @@ export interface CertificatePlan {
 /** For command lines alone: a PEM is read only to be sent. */
 export const NOT_READ = "-----BEGIN CERTIFICATE-----\n";
 
-/** @param crtList the crt-list's path on this machine */
+/**
+ * @param look looks into the PEMs of those that are compared
+ * @param crtList the crt-list's path on this machine
+ */
 export async function planCertificates(
   conversation: Conversation,
-  { certificates, problems }: DesiredCertificates,
+  listed: ListedCertificates,
+  look: (certificates: readonly NamedCertificate[], names: ReadonlySet<string>) => Promise<{
+    readonly named: readonly NamedCertificate[];
+    readonly problems: readonly AgentError[];
+  }>,
   crtList: string,
 ): Promise<CertificatePlan> {
   const nothing = { list: "", differences: [], sendable: [] };
-  if (certificates.length === 0) return { ...nothing, problems };
+  const problems = [...listed.problems];
+  if (listed.certificates.length === 0) return { ...nothing, problems };
   let running: RunningCertificates;
   try {
-    running = await lookAtCertificates(conversation, certificates, crtList);
+    const naming = await nameCertificates(conversation, listed.certificates, crtList);
+    const looked = await look(naming.named, naming.names);
+    problems.push(...looked.problems);
+    running = await showNamed(conversation, { ...naming, named: looked.named });
   } catch (cause) {
     if (!(cause instanceof AgentError) || cause.code === "HAPROXY_UNREACHABLE") throw cause;
     return { ...nothing, problems: [...problems, cause] };
@@ -81,14 +94,14 @@ export function listing({ lines }: CertificateDifference, list: string): Command
 
 /** HAProxy closes the connection at a longer command, and what was sent behind it is lost. */
 export function isTooLarge(
-  { outdated, name, certificate: { size } }: Omit<CertificateDifference, "lines" | "absent">,
+  { outdated, name, certificate: { size = 0 } }: Omit<CertificateDifference, "lines" | "absent">,
 ): boolean {
   const around = setCertificate(name, NOT_READ).line.length + "\n%END%\n".length;
   return outdated && around + size > MAX_WITH_PAYLOAD;
 }
 
 export function tooLargeError(
-  { certificate: { file, size } }: Pick<CertificateDifference, "certificate">,
+  { certificate: { file, size = 0 } }: Pick<CertificateDifference, "certificate">,
 ): AgentError {
   return new AgentError(
     "CERTIFICATE",

@@ -1,15 +1,31 @@
 /** Makes HAProxy serve the certificates that disk holds. What HAProxy has beyond them is left alone. */
 import { AgentError } from "../errors.ts";
-import { delCertificate, showCertificate, showCrtList } from "../runtime/commands.ts";
+import {
+  abortCertificate,
+  delCertificate,
+  showCertificate,
+  showCrtList,
+} from "../runtime/commands.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { Command } from "../runtime/encode.ts";
 import { parseCertificate, parseCrtList } from "../runtime/parse_ssl.ts";
 import { type Reply, texts } from "../runtime/replies.ts";
-import type { CertificateFiles, DesiredCertificates } from "../state/certificates.ts";
+import type { CertificateFiles, ListedCertificates } from "../state/certificates.ts";
 import { firstFailure, notServed, refused } from "./certificate_errors.ts";
-import { listing, NOT_READ, planCertificates, storing } from "./certificate_plan.ts";
+import {
+  isTooLarge,
+  listing,
+  NOT_READ,
+  planCertificates,
+  storing,
+  tooLargeError,
+} from "./certificate_plan.ts";
 import type { Convergence } from "./converge.ts";
-import { type CertificateDifference, isServed } from "./running_certificates.ts";
+import {
+  type CertificateDifference,
+  isServed,
+  type NamedCertificate,
+} from "./running_certificates.ts";
 import type { Drift, Subject } from "./subject.ts";
 
 export interface CertificateOptions {
@@ -19,7 +35,7 @@ export interface CertificateOptions {
 
 /** So many PEMs are in memory, and on their way to HAProxy, at once. */
 const BATCH = 50;
-const READ_AT_ONCE = 200;
+const FIRST_BATCH = 5;
 
 /**
  * Compares; sends nothing that changes anything. The commands come without their payloads. Throws
@@ -27,10 +43,11 @@ const READ_AT_ONCE = 200;
  */
 export async function certificateDrift(
   conversation: Conversation,
-  desired: DesiredCertificates,
+  listed: ListedCertificates,
+  source: Pick<CertificateFiles, "look">,
   { crtList }: CertificateOptions,
 ): Promise<Drift> {
-  const plan = await planCertificates(conversation, desired, crtList);
+  const plan = await planCertificates(conversation, listed, lookAt(source), crtList);
   return {
     differences: plan.differences.map(subjectOf),
     commands: plan.sendable.flatMap((difference) => [
@@ -50,36 +67,65 @@ export async function certificateDrift(
  */
 export async function convergeCertificates(
   conversation: Conversation,
-  desired: DesiredCertificates,
-  source: Pick<CertificateFiles, "pem">,
+  listed: ListedCertificates,
+  source: Pick<CertificateFiles, "look" | "pem">,
   { crtList }: CertificateOptions,
 ): Promise<Convergence> {
+  // What HAProxy has nothing of is read when it is sent, and only then.
+  const look = lookAt(source, (name, names) => names.has(name));
   const { list, sendable, problems: known } = await planCertificates(
     conversation,
-    desired,
+    listed,
+    look,
     crtList,
   );
   const problems = [...known];
-  const packBatch = (at: number) => packAll(sendable.slice(at, at + BATCH), list, source, problems);
+  const batches = inBatches(sendable);
+  const packNext = () => packAll(batches.shift() ?? [], list, source, problems);
   const sent: Parcel[] = [];
-  let next = packBatch(0);
   let before: Promise<void> = Promise.resolve();
-  for (let at = 0; at < sendable.length; at += BATCH) {
+  for (let left = batches.length, next = packNext(); left > 0; left--) {
     const batch = await next;
     // Two batches are on their way and the next one is read, so that HAProxy never waits for us.
-    next = packBatch(at + BATCH);
+    next = packNext();
     const sending = send(conversation, batch, problems).then((taken) => void sent.push(...taken));
     sending.catch(() => {});
     await before;
     before = sending;
   }
   await before;
-  const changed: Subject[] = [];
-  for (let at = 0; at < sent.length; at += READ_AT_ONCE) {
-    const some = sent.slice(at, at + READ_AT_ONCE);
-    changed.push(...await readBack(conversation, some, list, problems));
-  }
-  return { changed, problems };
+  const served = await keptInList(conversation, sent, list, problems);
+  return { changed: served.map(({ difference }) => subjectOf(difference)), problems };
+}
+
+/** Looks into the PEMs, and leaves those out that can't be used; the others stay as they are. */
+function lookAt(
+  source: Pick<CertificateFiles, "look">,
+  isCompared: (name: string, names: ReadonlySet<string>) => boolean = () => true,
+) {
+  return async (named: readonly NamedCertificate[], names: ReadonlySet<string>) => {
+    const compared = named.filter(({ name }) => isCompared(name, names));
+    const { certificates, problems } = await source.look(
+      compared.map(({ certificate }) => certificate),
+    );
+    const looked = new Map(certificates.map((each) => [each.file, each]));
+    const rest = new Set(compared);
+    return {
+      named: named.flatMap((each) => {
+        if (!rest.has(each)) return [each];
+        const certificate = looked.get(each.certificate.file);
+        return certificate ? [{ ...each, certificate }] : [];
+      }),
+      problems,
+    };
+  };
+}
+
+/** The first one is small, so that HAProxy has something to do at once. */
+function inBatches<T>(all: readonly T[]): T[][] {
+  const batches = all.length > 0 ? [all.slice(0, FIRST_BATCH)] : [];
+  for (let at = FIRST_BATCH; at < all.length; at += BATCH) batches.push(all.slice(at, at + BATCH));
+  return batches;
 }
 
 /** Those that can be sent; what keeps the others from it is added to the problems. */
@@ -118,65 +164,102 @@ async function pack(
   const parcel = { difference, listing: listing(difference, list) };
   if (!outdated) return { ...parcel, expected: certificate, storing: [] };
   const { text, fingerprint, chain } = await source.pem(certificate.file);
+  const now = { ...difference, certificate: { ...certificate, size: text.length } };
+  if (isTooLarge(now)) throw tooLargeError(now);
   return { ...parcel, expected: { fingerprint, chain }, storing: storing(difference, text) };
 }
 
 /**
- * Sends a batch; answers those that HAProxy has taken. What belongs to one certificate goes in one exchange: a failed one is
- * aborted before the next one begins, and no line is added for an empty one.
+ * Sends a batch and reads back; answers those that HAProxy has now. Without aborts first: a failed commit leaves its
+ * transaction open, which is in the way of all that come behind it, so those are sent once more, each with its abort.
  */
 async function send(
   conversation: Conversation,
   batch: readonly Parcel[],
   problems: AgentError[],
-): Promise<Parcel[]> {
-  const work = batch.map(({ storing, listing }) => [...storing, ...listing]);
+): Promise<readonly Parcel[]> {
+  const first = await attempt(conversation, batch, (storing) => storing.slice(0, -1));
+  if (first.failed.length === 0) return first.served;
+  await conversation.exchange(
+    first.failed.map(({ parcel: { difference: { name } } }) => abortCertificate(name)),
+  );
+  const again = first.failed.map(({ parcel, made }) =>
+    made ? { ...parcel, storing: parcel.storing.slice(1) } : parcel
+  );
+  const second = await attempt(conversation, again, (storing) => storing);
+  const made = new Set(first.failed.flatMap(({ parcel, made }) => made ? [parcel.difference] : []));
+  for (const { error } of second.failed) problems.push(error);
+  await takeOut(
+    conversation,
+    second.failed.flatMap(({ parcel, ...failed }) =>
+      failed.made || made.has(parcel.difference) ? [parcel] : []
+    ),
+  );
+  return [...first.served, ...second.served];
+}
+
+interface Attempt {
+  readonly served: readonly Parcel[];
+  readonly failed: readonly {
+    readonly parcel: Parcel;
+    readonly error: AgentError;
+    /** HAProxy has an empty store of this name since. */
+    readonly made: boolean;
+  }[];
+}
+
+/** What belongs to one certificate goes in one exchange: no line is added for an empty one. */
+async function attempt(
+  conversation: Conversation,
+  batch: readonly Parcel[],
+  part: (storing: readonly Command[]) => readonly Command[],
+): Promise<Attempt> {
+  const work = batch.map(({ difference: { name }, storing, listing }) => [
+    ...part(storing),
+    ...listing,
+    showCertificate(name),
+  ]);
   const replies = await exchangeAll(conversation, work);
-  const made: Parcel[] = [];
-  const taken = batch.filter((parcel, i) => {
-    const { difference, storing, listing } = parcel;
-    // The abort matters only where a commit failed.
-    const checked = [...storing.slice(0, -1), ...listing];
-    const answers = [
-      ...replies[i].slice(0, Math.max(0, storing.length - 1)),
-      ...replies[i].slice(storing.length),
-    ];
-    const failure = firstFailure(checked, answers);
-    if (failure === undefined) return true;
-    problems.push(refused(difference.certificate.file, failure));
-    if (difference.absent && replies[i][0].ok) made.push(parcel);
+  const served: Parcel[] = [];
+  const failed: Attempt["failed"][number][] = [];
+  batch.forEach((parcel, i) => {
+    const { difference: { certificate: { file }, name }, expected } = parcel;
+    const commands = work[i].slice(0, -1);
+    const shown = replies[i].at(-1)!;
+    const failure = firstFailure(commands, replies[i]);
+    if (failure === undefined && shown.ok && isServed(expected, parseCertificate(shown.text))) {
+      return served.push(parcel);
+    }
+    failed.push({
+      parcel,
+      error: failure === undefined ? notServed(name) : refused(file, failure),
+      made: work[i][0].expects === "new cert" && replies[i][0].ok,
+    });
+  });
+  return { served, failed };
+}
+
+/** Answers those that a line of the crt-list leads to. */
+async function keptInList(
+  conversation: Conversation,
+  parcels: readonly Parcel[],
+  list: string,
+  problems: AgentError[],
+): Promise<readonly Parcel[]> {
+  if (parcels.length === 0) return [];
+  const look = [showCrtList(list)];
+  const [lines] = texts(look, await conversation.exchange(look));
+  const listed = new Set(parseCrtList(lines).map(({ path }) => path));
+  return parcels.filter(({ difference: { name } }) => {
+    if (listed.has(name)) return true;
+    problems.push(notServed(name));
     return false;
   });
-  await takeOut(conversation, made);
-  return taken;
 }
 
 /** HAProxy keeps those that a line of the crt-list uses. */
 async function takeOut(conversation: Conversation, parcels: readonly Parcel[]): Promise<void> {
   await conversation.exchange(parcels.map(({ difference: { name } }) => delCertificate(name)));
-}
-
-/** Answers those that HAProxy serves now. */
-async function readBack(
-  conversation: Conversation,
-  batch: readonly Parcel[],
-  list: string,
-  problems: AgentError[],
-): Promise<Subject[]> {
-  if (batch.length === 0) return [];
-  const look = [
-    showCrtList(list),
-    ...batch.map(({ difference }) => showCertificate(difference.name)),
-  ];
-  const [lines, ...shown] = await conversation.exchange(look);
-  const listed = new Set(parseCrtList(texts(look, [lines])[0]).map(({ path }) => path));
-  return batch.flatMap(({ difference, expected }, i) => {
-    const reply = shown[i];
-    const served = reply.ok && isServed(expected, parseCertificate(reply.text));
-    if (served && listed.has(difference.name)) return [subjectOf(difference)];
-    problems.push(notServed(difference.name));
-    return [];
-  });
 }
 
 const subjectOf = ({ certificate: { subject } }: CertificateDifference): Subject => ({

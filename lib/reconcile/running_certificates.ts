@@ -20,11 +20,14 @@ import {
 } from "../runtime/parse_ssl.ts";
 import type { Command } from "../runtime/encode.ts";
 import { texts } from "../runtime/replies.ts";
-import type { DesiredCertificate } from "../state/certificates.ts";
+import type { CertificateContent, ListedCertificate } from "../state/certificates.ts";
+
+/** One whose PEM was looked into, or need not be: HAProxy has nothing of it. */
+export type CertificateToLookAt = ListedCertificate & Partial<CertificateContent>;
 
 /** A certificate of disk under the name that it has in HAProxy. */
 export interface NamedCertificate {
-  readonly certificate: DesiredCertificate;
+  readonly certificate: CertificateToLookAt;
   readonly name: string;
 }
 
@@ -66,34 +69,48 @@ export function chooseCrtList(lists: readonly string[], file: string): string {
   );
 }
 
+/** The certificates under HAProxy's names, and which of these names it has. */
+export interface CertificateNaming {
+  readonly list: string;
+  readonly named: readonly NamedCertificate[];
+  readonly names: ReadonlySet<string>;
+  readonly transaction?: string;
+}
+
 /**
- * Looks at those certificates in HAProxy, in two exchanges however many they are. Throws HAPROXY_REJECTED or CONFLICT
- * where the crt-list isn't one of HAProxy's.
+ * One exchange. Throws HAPROXY_REJECTED or CONFLICT where the crt-list isn't one of HAProxy's.
  *
  * @param crtList the crt-list's path on this machine
  */
-export async function lookAtCertificates(
+export async function nameCertificates(
   conversation: Conversation,
-  certificates: readonly DesiredCertificate[],
+  certificates: readonly CertificateToLookAt[],
   crtList: string,
-): Promise<RunningCertificates> {
-  const first = [showCrtLists(), showCertificates()];
-  const [lists, all] = texts(first, await conversation.exchange(first));
+): Promise<CertificateNaming> {
+  const commands = [showCrtLists(), showCertificates()];
+  const [lists, all] = texts(commands, await conversation.exchange(commands));
   const list = chooseCrtList(parseCrtLists(lists), crtList);
   const { names, transaction } = parseCertificateNames(all);
   const named = certificates.map((certificate) => ({
     certificate,
     name: nameOf(certificate, { list, crtList, names }),
   }));
+  return { list, named, names, ...(transaction !== undefined && { transaction }) };
+}
+
+/** One exchange more, however many there are: what HAProxy has of them. */
+export async function showNamed(
+  conversation: Conversation,
+  { list, named, names, transaction }: CertificateNaming,
+): Promise<RunningCertificates> {
   const present = named.map(({ name }) => name).filter((name) => names.has(name));
   const ours = named.some(({ name }) => name === transaction) ? transaction : undefined;
-
-  const second: Command[] = [
+  const commands: Command[] = [
     showCrtList(list),
     ...present.map(showCertificate),
     ...(ours === undefined ? [] : [showPendingCertificate(ours)]),
   ];
-  const [lines, ...shown] = await conversation.exchange(second);
+  const [lines, ...shown] = await conversation.exchange(commands);
   const loaded = new Map<string, RunningCertificate>();
   present.forEach((name, i) => {
     // Deleted in between: absent, then.
@@ -103,7 +120,7 @@ export async function lookAtCertificates(
   const pending = shown[present.length];
   return {
     list,
-    entries: parseCrtList(texts(second, [lines])[0]),
+    entries: parseCrtList(texts(commands, [lines])[0]),
     loaded,
     named,
     ...(transaction !== undefined && {
@@ -115,6 +132,15 @@ export async function lookAtCertificates(
   };
 }
 
+/** Both. Throws HAPROXY_REJECTED or CONFLICT where the crt-list isn't one of HAProxy's. */
+export async function lookAtCertificates(
+  conversation: Conversation,
+  certificates: readonly CertificateToLookAt[],
+  crtList: string,
+): Promise<RunningCertificates> {
+  return await showNamed(conversation, await nameCertificates(conversation, certificates, crtList));
+}
+
 interface Spelling {
   readonly list: string;
   readonly crtList: string;
@@ -123,7 +149,7 @@ interface Spelling {
 
 /** A line's path is HAProxy's own spelling; what no line names lies as far from the crt-list as it does on the host. */
 function nameOf(
-  { file, path }: DesiredCertificate,
+  { file, path }: ListedCertificate,
   { list, crtList, names }: Spelling,
 ): string {
   if (path === undefined) return join(dirname(list), relative(dirname(crtList), file));
@@ -157,7 +183,7 @@ export function certificateDifferences(running: RunningCertificates): Certificat
 
 /** Where the PEM has no chain, HAProxy may have found one (issuers-chain-path): that is as it should be. */
 export function isServed(
-  { fingerprint, chain }: Pick<DesiredCertificate, "fingerprint" | "chain">,
+  { fingerprint, chain }: Partial<Pick<CertificateContent, "fingerprint" | "chain">>,
   running: RunningCertificate,
 ): boolean {
   return running.fingerprint === fingerprint && (chain === 0 || running.chain === chain);
@@ -168,7 +194,7 @@ export function isServed(
  * those are not compared.
  */
 export function missingLines(
-  { lines, path }: DesiredCertificate,
+  { lines, path }: ListedCertificate,
   name: string,
   entries: readonly RunningCrtListEntry[],
 ): CrtListEntry[] {

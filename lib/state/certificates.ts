@@ -11,18 +11,30 @@ import type { RootFiles, Signature } from "../sandbox/files.ts";
 import { parseCertificatesFile } from "./certificates_file.ts";
 import { type CrtListLine, parseCrtListFile } from "./crt_list_file.ts";
 
-/** What tells whether HAProxy serves this certificate. The PEM itself is read when it is sent, and never kept. */
-export interface DesiredCertificate extends Pick<Pem, "fingerprint" | "chain"> {
+/** A certificate as the crt-list and certificates.json name it. */
+export interface ListedCertificate {
   /** The PEM file's name, `example.com.pem`: what people call the certificate. */
   readonly subject: string;
   /** The PEM's path on this machine. */
   readonly file: string;
-  /** Bytes of the PEM as it is sent. */
-  readonly size: number;
   /** As the crt-list spells it; undefined: no line names it. */
   readonly path?: string;
   /** What the lines say, several where one certificate has several; none where no line names it. */
   readonly lines: readonly Pick<CrtListEntry, "options" | "filters">[];
+}
+
+/** What tells whether HAProxy serves this certificate. The PEM itself is read when it is sent, and never kept. */
+export interface CertificateContent extends Pick<Pem, "fingerprint" | "chain"> {
+  /** Bytes of the PEM as it is sent. */
+  readonly size: number;
+}
+
+export interface DesiredCertificate extends ListedCertificate, CertificateContent {}
+
+export interface ListedCertificates {
+  readonly certificates: readonly ListedCertificate[];
+  /** Lists that can't be read, each by its name: STATE_CORRUPT, STATE_IO, CERTIFICATE. What they are about is left alone. */
+  readonly problems: readonly AgentError[];
 }
 
 export interface DesiredCertificates {
@@ -32,7 +44,11 @@ export interface DesiredCertificates {
 }
 
 export interface CertificateFiles {
-  /** Never throws for what a file holds or lacks. A PEM is read again only once it was written again. */
+  /** What the lists say. Never throws for what a file holds or lacks. */
+  lists(): Promise<ListedCertificates>;
+  /** Looks into the PEMs of these; what can't be used is left out, and is a problem. A PEM is read again only once it was written again. */
+  look(certificates: readonly ListedCertificate[]): Promise<DesiredCertificates>;
+  /** Both, of all. */
   read(): Promise<DesiredCertificates>;
   /** Key, certificate and chain. Throws CERTIFICATE or STATE_IO. */
   pem(file: string): Promise<Pem>;
@@ -44,7 +60,7 @@ const MAX_PEM = 1024 * 1024;
 const READ_AT_ONCE = 32;
 
 /** What of a PEM is kept. */
-interface Known extends Pick<DesiredCertificate, "fingerprint" | "chain" | "size"> {
+interface Known extends CertificateContent {
   readonly signature: Signature;
 }
 
@@ -52,7 +68,7 @@ export function certificateFiles(
   files: RootFiles,
   paths: Pick<Files, "certsFolder" | "certificates" | "crtList">,
 ): CertificateFiles {
-  let seen: ReadonlyMap<string, Known> = new Map();
+  const seen = new Map<string, Known>();
 
   async function pem(file: string): Promise<Pem> {
     const text = await files.read(file, MAX_PEM);
@@ -72,21 +88,20 @@ export function certificateFiles(
     return { signature, fingerprint, chain, size: text.length };
   }
 
-  /** In the order of `wanted`, without those that can't be used. */
-  async function lookAtAll(
-    wanted: readonly string[],
-    problems: AgentError[],
-  ): Promise<ReadonlyMap<string, Known>> {
-    const found = new Map<string, Known>();
-    for (let at = 0; at < wanted.length; at += READ_AT_ONCE) {
-      const some = wanted.slice(at, at + READ_AT_ONCE);
-      const looks = await Promise.allSettled(some.map(look));
+  async function lookAt(listed: readonly ListedCertificate[]): Promise<DesiredCertificates> {
+    const certificates: DesiredCertificate[] = [];
+    const problems: AgentError[] = [];
+    for (let at = 0; at < listed.length; at += READ_AT_ONCE) {
+      const some = listed.slice(at, at + READ_AT_ONCE);
+      const looks = await Promise.allSettled(some.map(({ file }) => look(file)));
       looks.forEach((outcome, i) => {
-        if (outcome.status === "fulfilled") found.set(some[i], outcome.value);
-        else problems.push(AgentError.from(outcome.reason));
+        if (outcome.status === "rejected") return problems.push(AgentError.from(outcome.reason));
+        seen.set(some[i].file, outcome.value);
+        const { fingerprint, chain, size } = outcome.value;
+        certificates.push({ ...some[i], fingerprint, chain, size });
       });
     }
-    return seen = found;
+    return { certificates, problems };
   }
 
   /** What a file says, or nothing and a problem. */
@@ -105,39 +120,39 @@ export function certificateFiles(
     }
   }
 
+  async function lists(): Promise<ListedCertificates> {
+    const problems: AgentError[] = [];
+    const lines = await parsed(paths.crtList, parseCrtListFile, problems) ?? [];
+    // Without its lines nobody knows how a certificate is to be served.
+    if (problems.length > 0) return { certificates: [], problems };
+    const json = await parsed(paths.certificates, parseCertificatesFile, problems);
+    const hostFile = (path: string) => join(paths.certsFolder, basename(path));
+    const named = Map.groupBy(lines, ({ path }) => hostFile(path));
+    const unnamed = (json?.domains ?? []).map((domain) => hostFile(`${domain}.pem`))
+      .filter((file) => !named.has(file) && exists(file));
+    for (const [file, lines] of named) {
+      if (new Set(lines.map(({ path }) => path)).size === 1) continue;
+      problems.push(ambiguous(file, lines, paths));
+      named.delete(file);
+    }
+    const files = new Set([...named.keys(), ...unnamed]);
+    for (const file of seen.keys()) if (!files.has(file)) seen.delete(file);
+    const certificates = Array.from(files, (file): ListedCertificate => {
+      const lines = named.get(file) ?? [];
+      const path = lines[0]?.path;
+      return { subject: basename(file), file, lines, ...(path && { path }) };
+    });
+    return { certificates, problems };
+  }
+
   return {
     pem,
+    lists,
+    look: lookAt,
     async read() {
-      const problems: AgentError[] = [];
-      const lines = await parsed(paths.crtList, parseCrtListFile, problems) ?? [];
-      // Without its lines nobody knows how a certificate is to be served.
-      if (problems.length > 0) return { certificates: [], problems };
-      const json = await parsed(paths.certificates, parseCertificatesFile, problems);
-      const hostFile = (path: string) => join(paths.certsFolder, basename(path));
-      const named = Map.groupBy(lines, ({ path }) => hostFile(path));
-      const unnamed = (json?.domains ?? []).map((domain) => hostFile(`${domain}.pem`))
-        .filter((file) => !named.has(file) && exists(file));
-      for (const [file, lines] of named) {
-        if (new Set(lines.map(({ path }) => path)).size === 1) continue;
-        problems.push(ambiguous(file, lines, paths));
-        named.delete(file);
-      }
-      const known = await lookAtAll([...named.keys(), ...unnamed], problems);
-      const certificates = Array.from(known, ([file, pem]): DesiredCertificate => {
-        const { fingerprint, chain, size } = pem;
-        const lines = named.get(file) ?? [];
-        const path = lines[0]?.path;
-        return {
-          subject: basename(file),
-          file,
-          fingerprint,
-          chain,
-          size,
-          lines,
-          ...(path && { path }),
-        };
-      });
-      return { certificates, problems };
+      const listed = await lists();
+      const { certificates, problems } = await lookAt(listed.certificates);
+      return { certificates, problems: [...listed.problems, ...problems] };
     },
   };
 

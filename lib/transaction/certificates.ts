@@ -16,7 +16,7 @@ export interface CertificatesView {
 }
 
 export interface CertificateKeeper {
-  /** How many there are on disk, as read last. */
+  /** How many there are that can be used, as seen last. */
   readonly count: number;
   look(): Promise<CertificatesView>;
   drift(conversation: Conversation): Promise<Drift>;
@@ -35,26 +35,26 @@ export function certificateKeeper(
 ): CertificateKeeper {
   let count = 0;
 
-  async function read() {
-    const desired = await source.read();
-    count = desired.certificates.length;
-    return desired;
-  }
-
   return {
     get count() {
       return count;
     },
     async look() {
-      const { certificates, problems } = await read();
-      return { count: certificates.length, problems };
+      const { certificates, problems } = await source.read();
+      count = certificates.length;
+      return { count, problems };
     },
-    drift: async (conversation) => await certificateDrift(conversation, await read(), { crtList }),
-    converge: async (conversation) =>
-      await convergeCertificates(conversation, await read(), source, { crtList }),
+    drift: async (conversation) =>
+      await certificateDrift(conversation, await source.lists(), source, { crtList }),
+    async converge(conversation) {
+      const listed = await source.lists();
+      const convergence = await convergeCertificates(conversation, listed, source, { crtList });
+      count = Math.max(0, listed.certificates.length - convergence.problems.length);
+      return convergence;
+    },
     finish: changes.finishHeld,
     async adopt() {
-      const { certificates } = await read();
+      const { certificates } = await source.lists();
       await changes.adoptHeld(
         certificates.filter(({ path }) => path === undefined).map(({ file }) => file),
       );

@@ -64,17 +64,17 @@ export async function openSite(options: HaproxyOptions = {}): Promise<Certificat
       Deno.writeTextFile(list, lines.map((line) => `${line}\n`).join(""), { append: true }),
     setDomains: (...domains) => Deno.writeTextFile(files.certificates, JSON.stringify({ domains })),
     async heal() {
-      const desired = await certificates.read();
+      const listed = await certificates.lists();
       const { changed, problems } = await client.converse((talk) =>
-        convergeCertificates(watched(talk), desired, certificates, { crtList: files.crtList })
+        convergeCertificates(watched(talk), listed, certificates, { crtList: files.crtList })
       );
       for (const { kind } of changed) assert.equal(kind, "certificate");
       return { changed: changed.map(({ name }) => name), problems };
     },
     async drift() {
-      const desired = await certificates.read();
+      const listed = await certificates.lists();
       return await client.converse((talk) =>
-        certificateDrift(watched(talk), desired, { crtList: files.crtList })
+        certificateDrift(watched(talk), listed, certificates, { crtList: files.crtList })
       );
     },
     changesSent() {
