@@ -209,7 +209,9 @@ export function certificatesComponent(
   const faults = [
     ...problems.map(({ message }) => message),
     ...expired.map(({ name, notAfter }) => `${name} has EXPIRED on ${notAfter.slice(0, 10)}.`),
-    ...soon.map((each) => `${each.name} ends in ${duration(Math.floor((ends(each) - now) / 1000))}.`),
+    ...soon.map((each) =>
+      `${each.name} ends in ${duration(Math.floor((ends(each) - now) / 1000))}.`
+    ),
     ...failing.map(({ name, record }) =>
       `${name} could not be renewed at ${record!.last!.at}: ${record!.last!.message}`
     ),

@@ -51,11 +51,11 @@ Deno.test("whatever stands between and in the blocks, the text is the same", asy
     blank,
     fc.constantFrom("subject=CN = a.test", "Bag Attributes", "# x", "é"),
   );
-  await fc.assert(fc.asyncProperty(
+  fc.assert(fc.property(
     fc.array(between),
     fc.array(blank, { minLength: 8, maxLength: 8 }),
     fc.constantFrom("\n", "\r\n"),
-    async (texts, blanks, end) => {
+    (texts, blanks, end) => {
       let i = 0;
       const lines = pem.split("\n").flatMap((line) =>
         line.startsWith("-----BEGIN") ? [...texts, line] : [line + blanks[i++ % 8]]
@@ -130,7 +130,7 @@ Deno.test("any text is read or refused, and what is read can be sent", async () 
     fc.constantFrom(...pem.split("\n"), "\n", "%END%", "-----BEGIN CERTIFICATE-----", "-----END"),
     fc.string({ unit: "binary", maxLength: 5 }),
   ));
-  await fc.assert(fc.asyncProperty(pieces, fc.constantFrom("", pem), async (lines, prefix) => {
+  fc.assert(fc.property(pieces, fc.constantFrom("", pem), (lines, prefix) => {
     let text;
     try {
       ({ text } = readPem(prefix + lines.join("\n"), FILE));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import type { ErrorCode } from "../../lib/errors.ts";
+import { startAcmeRig } from "../support/acme/rig.ts";
 import { startBackend } from "../support/backend.ts";
 import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
 import { snapshot } from "../support/tools.ts";
@@ -89,6 +90,36 @@ const steers: readonly Step[] = [
   }),
 ];
 
+/** The certificate tools, for the only zone that the DNS provider has. */
+const certifies: readonly Step[] = [
+  refuses("list_certs", { domain: "a.test" }, "VALIDATION", /no parameter domain/),
+  does("list_certs", {}, { count: 1 }),
+  refuses("cert_info", { domain: "a.test" }, "NOT_FOUND", /a\.test/),
+  does("cert_info", { domain: "default" }, { loaded: true, renewed_by: "none" }),
+  refuses("issue_cert", { domain: "*.a.test" }, "VALIDATION", /\*\.a\.test/),
+  refuses("issue_cert", { domain: "b.test" }, "ACME", /No zone .* b\.test/),
+  refuses("renew_cert", { domain: "a.test" }, "NOT_FOUND", /a\.test/),
+  refuses("load_cert", { domain: "a.test" }, "NOT_FOUND", /a\.test\.pem/),
+  does("issue_cert", { domain: "a.test", wildcard: true, dry_run: true }, { issued: false }),
+  does("issue_cert", { domain: "a.test", wildcard: true }, {
+    issued: true,
+    loaded: true,
+    renewed_by: "builtin",
+    crt_list: ["a.test", "*.a.test"],
+  }),
+  does("renew_cert", { domain: "a.test" }, { renewed: false }),
+  does("renew_cert", { domain: "a.test", force: true }, {
+    renewed: true,
+    reason: "it was forced",
+  }),
+  refuses("renew_all_certs", { force: true }, "VALIDATION", /no parameter force/),
+  does("renew_all_certs", {}, { renewed: [], failed: [] }),
+  does("load_cert", { domain: "a.test" }, { loaded: true, replaced: true }),
+  refuses("delete_cert", { domain: "default" }, "REFUSED", /default/),
+  does("delete_cert", { domain: "a.test", dry_run: true }, { domain: "a.test" }),
+  does("delete_cert", { domain: "a.test" }, { domain: "a.test" }),
+];
+
 function walk(one: number, two: number): readonly Step[] {
   const domain = "a.test";
   const first = { slot: 1, name: "pool_1_1", ip: "127.0.0.1", http_port: one };
@@ -160,6 +191,7 @@ function walk(one: number, two: number): readonly Step[] {
 
     ...looks(domain),
     ...steers,
+    ...certifies,
 
     refuses("set_domain_state", { domain: "b.test", state: "maint" }, "NOT_FOUND", /b\.test/),
     does("set_domain_state", { domain, state: "maint" }, {
@@ -179,7 +211,8 @@ for (const version of HAPROXY_VERSIONS) {
   Deno.test(`${version}: each tool does its work, refuses what it must, and keeps to its schema`, async () => {
     await using one = startBackend("one");
     await using two = startBackend("two");
-    await using site = await openSite({ version });
+    await using rig = await startAcmeRig({ zones: ["a.test"] });
+    await using site = await openSite({ version, env: rig.env });
     const called = new Set<string>();
     const { call } = site.http;
     const noting = {
@@ -192,6 +225,6 @@ for (const version of HAPROXY_VERSIONS) {
       [...called].map((name) => `haproxy_${name}`).sort(),
       tools.map(({ name }) => name).sort(),
     );
-    assert.equal(tools.length, 22);
+    assert.equal(tools.length, 29);
   });
 }
