@@ -1,7 +1,8 @@
-/** The certificate that HAProxy shows for a name it has none for, so that port 443 works from the first start. */
+/** A self-signed certificate: what HAProxy shows for a name it has none for, so that port 443 works from the first start. */
 import type { Certificate } from "pkijs";
 
-const SUBJECT = "haproxy-mcp.invalid";
+/** No client trusts it; it says only that a domain has no certificate yet. */
+const DEFAULT_NAME = "haproxy-mcp.invalid";
 const YEARS = 10;
 const CURVE = { name: "ECDSA", namedCurve: "P-256" } as const;
 const COMMON_NAME = "2.5.4.3";
@@ -9,28 +10,34 @@ const SUBJECT_ALT_NAME = "2.5.29.17";
 /** GeneralName's tag for a dNSName (RFC 5280, 4.2.1.6). */
 const DNS_NAME = 2;
 
-/**
- * A key and a self-signed certificate for `haproxy-mcp.invalid` as HAProxy reads them: PEM, the key
- * first, no blank line. No client trusts it; it says only that a domain has no certificate yet.
- */
-export async function selfSignedPem(now = new Date()): Promise<string> {
+export interface SelfSignedOptions {
+  /** @default {"haproxy-mcp.invalid"} */
+  readonly name?: string;
+  /** @default the present */
+  readonly now?: Date;
+}
+
+/** A key and a certificate as HAProxy reads them: PEM, the key first, no blank line. */
+export async function selfSignedPem(
+  { name = DEFAULT_NAME, now = new Date() }: SelfSignedOptions = {},
+): Promise<string> {
   const keys = await crypto.subtle.generateKey(CURVE, true, ["sign", "verify"]);
-  const certificate = await unsigned(keys.publicKey, now);
+  const certificate = await unsigned(name, keys.publicKey, now);
   await certificate.sign(keys.privateKey, "SHA-256");
   const key = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
   const signed = new Uint8Array(certificate.toSchema(true).toBER());
   return pem("PRIVATE KEY", key) + pem("CERTIFICATE", signed);
 }
 
-async function unsigned(publicKey: CryptoKey, now: Date): Promise<Certificate> {
+async function unsigned(subject: string, publicKey: CryptoKey, now: Date): Promise<Certificate> {
   // Imported here alone: 400 kB that no other command should wait for.
   const [pkijs, asn1js] = await Promise.all([import("pkijs"), import("asn1js")]);
   const name = new pkijs.AttributeTypeAndValue({
     type: COMMON_NAME,
-    value: new asn1js.Utf8String({ value: SUBJECT }),
+    value: new asn1js.Utf8String({ value: subject }),
   });
   const altNames = new pkijs.GeneralNames({
-    names: [new pkijs.GeneralName({ type: DNS_NAME, value: SUBJECT })],
+    names: [new pkijs.GeneralName({ type: DNS_NAME, value: subject })],
   });
   const certificate = new pkijs.Certificate({
     version: 2,

@@ -22,6 +22,7 @@ export interface Ports {
 }
 
 export interface Haproxy {
+  readonly root: string;
   readonly ports: Ports;
   readonly version: string;
   /** Asked of HAProxy itself; undefined when it does not answer. */
@@ -89,6 +90,7 @@ async function running(options: HaproxyOptions, ports: Ports, first: Program): P
   program.onLost(options.onLost);
   const info = await ask("127.0.0.1", ports.api, "show version");
   return {
+    root: options.root,
     ports,
     version: info.trim().split("-")[0],
     workerPid: () => pidAt(ports.api),

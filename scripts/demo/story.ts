@@ -1,5 +1,7 @@
 /** The walk, step by step: the main job while HAProxy serves, then a crash. */
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { selfSignedPem } from "../../lib/init/self_signed.ts";
 import type { Backend } from "../../tests/support/backend.ts";
 import type { Agent } from "./agent.ts";
 import { type Ask, curlLine } from "./curl.ts";
@@ -64,7 +66,7 @@ export async function tellStory(cast: Cast): Promise<Agent> {
 
 async function addThings(
   { call, curl }: Scene,
-  { backends: [one, two, three] }: Cast,
+  { backends: [one, two, three], haproxy: { root } }: Cast,
   visit: (host: string) => void,
 ): Promise<void> {
   await call("haproxy_list_domains", {}, { domains: [], count: 0 });
@@ -78,6 +80,9 @@ async function addThings(
   await curl({ host: SHOP }, each(one.name, two.name), 4);
   const overTls = [one, two].map(({ name }) => `${name} over HTTP/2`);
   await curl({ host: SHOP, tls: true }, each(...overTls), 2);
+
+  await writeCertificate(root);
+  await call("haproxy_load_cert", { domain: SHOP }, { loaded: true, replaced: false });
 
   await call("haproxy_add_domain", { domain: WWW, share_with: SHOP }, {
     pool: "pool_1",
@@ -97,6 +102,12 @@ async function addThings(
     previous: 1,
   });
   await curl({ host: SHOP }, share(one.name, two.name, 3), 8);
+}
+
+/** As a person would put it there: haproxy_issue_cert needs a CA and a domain of one's own. */
+async function writeCertificate(root: string): Promise<void> {
+  const pem = await selfSignedPem({ name: SHOP });
+  await Deno.writeTextFile(join(root, `certs/${SHOP}.pem`), pem, { mode: 0o600 });
 }
 
 /** The pool once one of its two servers is drained. */
@@ -176,6 +187,7 @@ async function backInService(
   });
   await curl({ host: SHOP }, each(three.name, name), 8);
   await call("haproxy_list_domains", {}, { count: 2 });
+  await call("haproxy_cert_info", { domain: SHOP }, { names: [SHOP], loaded: true });
 }
 
 /** How it does, and the one thing that a reload is for: haproxy.cfg itself. */
