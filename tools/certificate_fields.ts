@@ -1,15 +1,23 @@
 /** What the certificate tools have in common: how a certificate is named, described and put into words. */
 import { z } from "zod";
-import { daysLeft } from "../lib/certificates/renewal_time.ts";
+import { daysLeft, seconds } from "../lib/certificates/renewal_time.ts";
 import { AgentError } from "../lib/errors.ts";
 import type { Due } from "../lib/issuance/due.ts";
 import { type InventoryEntry, isManaged } from "../lib/issuance/inventory.ts";
 import { parseDomain } from "../lib/names/domain.ts";
 import type { ToolContext } from "./context.ts";
 
+/** NAME_MAX of Linux' file systems. */
+const MAX_FILE_NAME = 255;
+
 /** A domain that has, or is to have, a certificate. Throws VALIDATION for a wildcard: its certificate is its domain's. */
 export function parseCertificateDomain(typed: string): string {
   const { name, wildcard } = parseDomain(typed);
+  if (name.length > MAX_FILE_NAME - ".pem".length) {
+    throw new AgentError("VALIDATION", `${name} is too long for a file's name.`, {
+      hint: `A domain with a certificate has ${MAX_FILE_NAME - 4} characters at most.`,
+    });
+  }
   if (!wildcard) return name;
   throw new AgentError("VALIDATION", `${name} has no certificate of its own.`, {
     hint: `Give ${
@@ -78,7 +86,7 @@ export function entryOf(
     days_left: known ? daysLeft(known.certificate.notAfter, new Date()) : null,
     loaded,
     renewal_due: managed && (due === undefined || due.now),
-    renewal_at: managed && due ? `${due.at.toISOString().slice(0, 19)}Z` : "",
+    renewal_at: managed && due ? seconds(due.at) : "",
     renewed_by: managed ? issuer.source.client : "none",
     last_result: record?.last ? { message: "", ...record.last } : null,
     next_try: record?.nextTry ?? "",

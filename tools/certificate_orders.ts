@@ -13,7 +13,7 @@ import { answer, certificateDomain, dryRun, flag, wouldChange } from "./fields.t
 import { CHANGES, PUTS, tool } from "./tool.ts";
 
 /** The CA and the DNS provider take their time: longer than an order's own limit. */
-const ORDER_MS = 10 * 60_000;
+const ORDER_MS = 20 * 60_000;
 /** Of many, one after the other. */
 const ALL_MS = 2 * 60 * 60_000;
 
@@ -25,7 +25,7 @@ export const issueCert = tool({
   title: "Issue a certificate",
   description:
     "Orders a certificate from the CA (ACME, proved by a TXT record at Cloudflare) and lets HAProxy serve it, with no " +
-    "reload; with wildcard=true for *.DOMAIN, too. serve renews it from then on. Takes up to a few minutes. Orders " +
+    "reload; with wildcard=true for *.DOMAIN, too, and also where the certificate before had it. serve renews it from then on. Takes up to a few minutes. Orders " +
     "nothing where HAProxy serves one of these names that is not due.",
   group: "certificates",
   hints: { ...PUTS, ...OPEN_WORLD },
@@ -179,7 +179,7 @@ export const renewAllCerts = tool({
         (result.renewed || result.preview ? renewed : skipped).push({ domain, reason });
       } catch (cause) {
         const { code, message } = AgentError.from(cause);
-        if (code === "CANCELLED") throw cause;
+        if (signal.aborted) throw cause;
         failed.push({ domain, code, reason: message });
       }
     }

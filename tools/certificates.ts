@@ -1,6 +1,7 @@
 /** Certificates: which there are, what one is, one from a file into HAProxy, one out of it. */
 import { z } from "zod";
 import { checkPem } from "../lib/certificates/check.ts";
+import { MAX_PEM } from "../lib/certificates/pem.ts";
 import { AgentError } from "../lib/errors.ts";
 import { pemFile } from "../lib/transaction/certificate_disk.ts";
 import {
@@ -15,9 +16,6 @@ import {
 import type { ToolContext } from "./context.ts";
 import { answer, certificateDomain, confirm, dryRun, wouldChange } from "./fields.ts";
 import { CHANGES, PUTS, READS, tool } from "./tool.ts";
-
-/** A PEM with its chain, and text between the blocks. */
-const MAX_PEM = 1024 * 1024;
 
 export const listCerts = tool({
   name: "haproxy_list_certs",
@@ -130,6 +128,7 @@ export const loadCert = tool({
       : before === undefined && domains.includes(domain)
       ? undefined
       : { client: "none" as const, names };
+    const modeBefore = await context.files.mode(file) ?? 0;
     const { replaced, preview } = await context.transactions.certificates.put({
       tool: "haproxy_load_cert",
       domain,
@@ -141,7 +140,16 @@ export const loadCert = tool({
       signal,
     });
     const certificate = await details(context, domain, signal);
-    const warnings = pem.warnings.map((warning) => `warning  ${warning}`);
+    const mode = await context.files.mode(file) ?? 0;
+    const narrowed = GROUP & modeBefore & ~mode
+      ? [
+        `${file} had mode ${octal(modeBefore)} and has ${
+          octal(mode)
+        } now: where HAProxy runs as another user than its ` +
+        "owner, make the folder setgid to HAProxy's group.",
+      ]
+      : [];
+    const warnings = [...pem.warnings, ...narrowed].map((warning) => `warning  ${warning}`);
     return answer(
       [`${domain}'s certificate is loaded, for ${names.join(", ")}.`, ...warnings].join("\n"),
       { loaded: !dry_run, replaced, certificate },
@@ -149,6 +157,9 @@ export const loadCert = tool({
     );
   },
 });
+
+const GROUP = 0o040;
+const octal = (mode: number) => mode.toString(8).padStart(4, "0");
 
 function noFile(file: string): AgentError {
   return new AgentError("NOT_FOUND", `There is no ${file}.`, {
@@ -174,20 +185,23 @@ export const deleteCert = tool({
   }),
   async run({ domain: typed, dry_run }, context, { signal }) {
     const domain = parseCertificateName(typed);
-    const { issuer, transactions: { certificates } } = context;
-    const known = (await certificates.known()).records.get(domain);
-    const { deletedFrom, preview } = await certificates.remove({
+    const { deletedFrom, preview } = await context.transactions.certificates.remove({
       tool: "haproxy_delete_cert",
       domain,
       dryRun: dry_run,
       signal,
     });
-    // Else a later run of acme.sh's own would bring it back.
-    const forgotten = !dry_run && [known?.client, issuer.source.client].includes("acme.sh") &&
-      await issuer.source.forget(domain);
-    const deleted_from = [...deletedFrom, ...forgotten ? ["acme.sh"] : []];
+    // Else it could come back. That it can't be forgotten does not undo what is done.
+    const forgotten = dry_run || !domain.includes(".")
+      ? { from: [], warnings: [] }
+      : await context.issuer.forget(domain).then(
+        (from) => ({ from, warnings: [] }),
+        (cause) => ({ from: [], warnings: [`warning  ${AgentError.from(cause).message}`] }),
+      );
+    const deleted_from = [...deletedFrom, ...forgotten.from];
     return answer(
-      `${domain}'s certificate is deleted from ${deleted_from.join(", ")}.`,
+      [`${domain}'s certificate is deleted from ${deleted_from.join(", ")}.`, ...forgotten.warnings]
+        .join("\n"),
       { domain, deleted_from },
       preview,
     );

@@ -92,7 +92,19 @@ export async function openContext(
     inventory: inventory({ files, paths, runtime, changes }),
     lock: fileLock(files, paths.renewalLock, me, LOCK_WAIT_MS),
   });
-  const renewals = settings.renew ? startRenewals(certificates, renewalOptions) : undefined;
+  const audit = (record: AuditRecord) =>
+    appendAudit(files, paths.audit, record).catch((cause) =>
+      log.error(`The audit log lacks a call of ${record.tool}: ${AgentError.from(cause).message}`)
+    );
+  const renewals = settings.renew
+    ? startRenewals(certificates, ({ domain, ...outcome }) =>
+      audit({
+        tool: "automatic renewal",
+        args: { domain },
+        caller: { transport: "none", who: "serve" },
+        ...outcome,
+      }), renewalOptions)
+    : undefined;
 
   return {
     shape: haproxy,
@@ -105,10 +117,7 @@ export async function openContext(
     transactions: path,
     issuer: certificates,
     host,
-    audit: (record) =>
-      appendAudit(files, paths.audit, record).catch((cause) =>
-        log.error(`The audit log lacks a call of ${record.tool}: ${AgentError.from(cause).message}`)
-      ),
+    audit,
     async close() {
       healing?.close();
       await renewals?.close();

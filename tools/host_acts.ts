@@ -1,5 +1,6 @@
 /** What the tools room may ask of main: each act has a name and typed arguments. lib/supervisor/host does them. */
 import type { ReloadWay } from "../lib/config.ts";
+import type { OrderActs } from "../lib/issuance/source.ts";
 
 /** A line of what HAProxy says about its configuration. */
 export interface ConfigMessage {
@@ -49,15 +50,7 @@ export interface HostStatus {
   };
 }
 
-/** What acme.sh has issued: its files, under the root. */
-export interface AcmeShIssued {
-  /** The private key, PEM. */
-  readonly keyFile: string;
-  /** Certificate and chain, PEM. */
-  readonly chainFile: string;
-}
-
-export interface HostActs {
+export interface HostActs extends OrderActs {
   /**
    * A terminated tools room of this process still holds the file lock: only the end of the process
    * frees it, so main ends it. Nothing may be written after this.
@@ -74,17 +67,4 @@ export interface HostActs {
   reload(): Promise<ReloadOrder>;
   /** Never throws for what is missing on this machine: that is the answer. */
   hostStatus(): Promise<HostStatus>;
-  /**
-   * Opens an acme room that answers AcmeActs (lib/certificates/acme/acts.ts) at the other end of `port`, and ends it with
-   * this call: so the caller aborts it. Throws ACME where the room is lost, VALIDATION for a secret's file that can't be
-   * read.
-   */
-  acmeRoom(args: { readonly port: MessagePort }): Promise<void>;
-  /**
-   * Lets acme.sh issue a certificate for the domain, and its wildcard, whether or not it has one that is still good.
-   * Throws UNSUPPORTED where there is no acme.sh, ACME with its own words, TIMEOUT.
-   */
-  acmeShIssue(args: { readonly domain: string; readonly wildcard: boolean }): Promise<AcmeShIssued>;
-  /** Makes acme.sh forget the domain, and removes its files. False: it knew nothing of it. */
-  acmeShForget(args: { readonly domain: string }): Promise<boolean>;
 }

@@ -3,6 +3,9 @@ import { createHash } from "node:crypto";
 import { AgentError } from "../errors.ts";
 import { type Bytes, elementLength } from "./der.ts";
 
+/** Bytes of a file: enough for a chain, and for text between the blocks. */
+export const MAX_PEM = 1024 * 1024;
+
 export interface Pem {
   /**
    * Keys, certificates and DH parameters in the file's order: LF, lines of 64, no blank line, nothing between the blocks

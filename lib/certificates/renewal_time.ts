@@ -60,3 +60,6 @@ export function nextTry(failures: number, lastAt: Date, retryAfter?: Date): Date
 export function daysLeft(notAfter: string, now: Date): number {
   return Math.floor((Date.parse(notAfter) - now.getTime()) / DAY);
 }
+
+/** ISO 8601 UTC, in whole seconds. */
+export const seconds = (at: Date): string => `${at.toISOString().slice(0, 19)}Z`;

@@ -3,6 +3,7 @@ import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import { isManaged } from "./inventory.ts";
 import type { Issuer } from "./mod.ts";
+import { isHeld } from "./rules.ts";
 
 const HOUR_MS = 60 * 60_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -23,7 +24,20 @@ export interface AutomaticOptions {
   readonly atLeastMs?: number;
 }
 
-export function startRenewals(issuer: Issuer, options: AutomaticOptions = {}): Automatic {
+/** How a renewal without a caller ended, for the audit log. */
+export interface AutomaticOutcome {
+  readonly domain: string;
+  /** `OK`, or the error's code. */
+  readonly code: string;
+  readonly message?: string;
+}
+
+/** @param audit keeps what was done */
+export function startRenewals(
+  issuer: Issuer,
+  audit: (outcome: AutomaticOutcome) => Promise<void>,
+  options: AutomaticOptions = {},
+): Automatic {
   const { firstMs = FIRST_MS + Math.random() * FIRST_SPREAD_MS, atLeastMs = AT_LEAST_MS } = options;
   const ending = new AbortController();
   const { signal } = ending;
@@ -57,16 +71,20 @@ export function startRenewals(issuer: Issuer, options: AutomaticOptions = {}): A
     try {
       const request = { tool: "automatic renewal", domain, force: false, automatic: true };
       const { renewed, reason } = await issuer.renew(request, { signal, progress() {} });
-      if (renewed) log.info(`The certificate of ${domain} was renewed: ${reason}.`);
+      if (!renewed) return true;
+      log.info(`The certificate of ${domain} was renewed: ${reason}.`);
+      await audit({ domain, code: "OK" });
       return true;
     } catch (cause) {
-      const { code, message, hint = "" } = AgentError.from(cause);
-      if (code === "CANCELLED") throw cause;
+      if (signal.aborted) throw cause;
+      const { code, message, hint = "", details } = AgentError.from(cause);
       // Another agent is at it.
-      if (code === "TIMEOUT") log.info(`${domain} is left for later: ${message}`);
-      else {log.error(
-          `The certificate of ${domain} could not be renewed: ${message} ${hint}`.trim(),
-        );}
+      if (isHeld(details)) {
+        log.info(`${domain} is left for later: ${message}`);
+      } else {
+        log.error(`The certificate of ${domain} could not be renewed: ${message} ${hint}`.trim());
+        await audit({ domain, code, message });
+      }
       return false;
     }
   }
@@ -76,8 +94,9 @@ export function startRenewals(issuer: Issuer, options: AutomaticOptions = {}): A
     try {
       next = await look();
     } catch (cause) {
-      const { code, message } = AgentError.from(cause);
-      if (code !== "CANCELLED") log.error(`Certificates could not be looked at: ${message}`);
+      if (!signal.aborted) {
+        log.error(`Certificates could not be looked at: ${AgentError.from(cause).message}`);
+      }
     }
     if (signal.aborted) return;
     const day = DAY_MS * (0.9 + Math.random() * 0.2);

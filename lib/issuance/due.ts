@@ -1,5 +1,6 @@
 /** When a certificate is to be renewed: the CA's own word (RFC 9773) where it has one, else a share of its lifetime. */
-import { renewalTime } from "../certificates/renewal_time.ts";
+import { isDue, renewalTime, seconds } from "../certificates/renewal_time.ts";
+import type { RenewalInfo } from "../certificates/acme/acts.ts";
 import type { CertificateInfo } from "../certificates/x509.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -28,14 +29,14 @@ export function dueOf(
 ): Due {
   const fitting = window?.certificate === certificate.sha256 ? window : undefined;
   const at = renewalTime(certificate, fitting, fitting?.pick);
-  const now = at <= new Date();
+  const now = isDue(at, new Date());
   const by = fitting
     ? `the CA asks for it between ${fitting.start} and ${fitting.end}`
     : `it is valid until ${certificate.notAfter}`;
   return {
     now,
     at,
-    reason: now ? `due since ${iso(at)}: ${by}` : `not due before ${iso(at)}: ${by}`,
+    reason: now ? `due since ${seconds(at)}: ${by}` : `not due before ${seconds(at)}: ${by}`,
     ...(fitting && sameCa && certificate.ariId && { replaces: certificate.ariId }),
   };
 }
@@ -62,41 +63,42 @@ export async function refreshWindows(
   const asked = entries.filter((entry) => mayAsk(entry, source.directory, silentUntil));
   const fresh = new Map<string, RenewalWindow>();
   if (asked.length === 0) return fresh;
-  try {
-    const ids = asked.map(({ known }) => known!.certificate.ariId!);
-    const answers = await source.renewalInfo(ids, signal);
-    for (const { name, known, record } of asked) {
-      const { sha256, ariId } = known!.certificate;
-      const info = answers.get(ariId!);
-      if (!info) {
-        silentUntil.set(sha256, Date.now() + ASK_AGAIN_MS);
-        continue;
-      }
-      const [start, end, askAgainAt] = [info.start, info.end, info.askAgainAt]
-        .map((time) => iso(new Date(time)));
-      const before = record?.window;
-      // The moment stays where it is while the CA's word does: else it would move with every look.
-      const same = before?.certificate === sha256 && before.start === start && before.end === end;
-      const window = {
-        certificate: sha256,
-        ...info,
-        start,
-        end,
-        askAgainAt,
-        pick: same ? before.pick : Math.round(Math.random() * 1e6) / 1e6,
-      };
-      fresh.set(name, window);
-      await changes.note(name, (known) => known && { ...known, window });
+  const answers = await source.renewalInfo(
+    asked.map(({ known }) => known!.certificate.ariId!),
+    signal,
+  ).catch((cause) => {
+    if (signal.aborted) throw cause;
+    const error = AgentError.from(cause);
+    return new Map(asked.map(({ known }) => [known!.certificate.ariId!, error]));
+  });
+  for (const { name, known, record } of asked) {
+    const { sha256, ariId } = known!.certificate;
+    const info = answers.get(ariId!);
+    if (!info || info instanceof AgentError) {
+      silentUntil.set(sha256, Date.now() + ASK_AGAIN_MS);
+      if (info) log.warning(`When to renew ${name} is decided by its age: ${info.message}`);
+      continue;
     }
-  } catch (cause) {
-    const { code, message } = AgentError.from(cause);
-    if (code === "CANCELLED") throw cause;
-    for (const { known } of asked) {
-      silentUntil.set(known!.certificate.sha256, Date.now() + ASK_AGAIN_MS);
-    }
-    log.warning(`The CA does not say when to renew, so the lifetimes decide: ${message}`);
+    const window = windowOf(sha256, info, record?.window);
+    fresh.set(name, window);
+    await changes.note(name, (known) => known && { ...known, window })
+      .catch((cause) => log.warning(AgentError.from(cause).message));
   }
   return fresh;
+}
+
+/** The moment stays where it is while the CA's word does: else it would move with every look. */
+function windowOf(
+  certificate: string,
+  info: RenewalInfo,
+  before: RenewalWindow | undefined,
+): RenewalWindow {
+  const [start, end, askAgainAt] = [info.start, info.end, info.askAgainAt]
+    .map((time) => seconds(new Date(time)));
+  const same = before?.certificate === certificate && before.start === start &&
+    before.end === end;
+  const pick = same ? before.pick : Math.round(Math.random() * 1e6) / 1e6;
+  return { ...info, certificate, start, end, askAgainAt, pick };
 }
 
 function mayAsk(
@@ -111,5 +113,3 @@ function mayAsk(
   const { window } = record;
   return window?.certificate !== sha256 || Date.parse(window.askAgainAt) <= Date.now();
 }
-
-const iso = (at: Date) => `${at.toISOString().slice(0, 19)}Z`;

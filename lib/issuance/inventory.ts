@@ -1,6 +1,7 @@
 /** Every certificate that disk holds or that is to be served: what it is, whether HAProxy serves it, who renews it. */
 import { basename, join } from "node:path";
 import { checkPem, type UsablePem } from "../certificates/check.ts";
+import { MAX_PEM } from "../certificates/pem.ts";
 import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { certificateDifferences, lookAtCertificates } from "../reconcile/running_certificates.ts";
@@ -8,6 +9,7 @@ import type { RuntimeClient } from "../runtime/connection.ts";
 import type { RunningCertificate } from "../runtime/parse_ssl.ts";
 import type { RootFiles, Signature } from "../sandbox/files.ts";
 import type { CertificateRecord } from "../state/certificates_file.ts";
+import { linesByFile } from "../state/certificate_lists.ts";
 import { type CrtListLine, parseCrtListFile } from "../state/crt_list_file.ts";
 import { domainOfFile } from "../transaction/certificate_files.ts";
 import type { CertificateChanges } from "../transaction/certificate_change.ts";
@@ -25,6 +27,8 @@ export interface InventoryEntry {
   readonly problem?: string;
   /** The lines of the crt-list that name it. */
   readonly lines: readonly CrtListLine[];
+  /** How the crt-list spells the PEMs' folder. */
+  readonly folders: readonly string[];
   /** certificates.json names it. */
   readonly wanted: boolean;
   readonly record?: CertificateRecord;
@@ -54,7 +58,6 @@ export interface InventoryParts {
   readonly changes: Pick<CertificateChanges, "known">;
 }
 
-const MAX_PEM = 1024 * 1024;
 const READ_AT_ONCE = 32;
 
 type Content = { readonly known?: Known; readonly problem?: string; readonly size: number };
@@ -63,7 +66,7 @@ export function inventory({ files, paths, runtime, changes }: InventoryParts): I
   const seen = new Map<string, Content & { readonly signature: Signature }>();
 
   /** Read again only once it was written again. */
-  async function content(file: string): Promise<Content> {
+  async function look(file: string): Promise<Content> {
     const signature = files.signature(file);
     const before = seen.get(file);
     if (before?.signature === signature) return before;
@@ -87,17 +90,18 @@ export function inventory({ files, paths, runtime, changes }: InventoryParts): I
   }
 
   async function entries(only?: string): Promise<InventoryEntry[]> {
-    const text = await files.read(paths.crtList) ?? "";
-    const lines = parseCrtListFile(text, paths.crtList);
+    const all = parseCrtListFile(await files.read(paths.crtList) ?? "", paths.crtList);
+    const { lines, ambiguous, folders } = linesByFile(all, paths);
     const json = await changes.known();
     const inFolder = (await files.names(paths.certsFolder))
       .filter((name) => name.endsWith(".pem") && !name.startsWith("."));
-    const all = new Set([
-      ...inFolder,
-      ...lines.map(({ path }) => basename(path)),
-      ...json.domains.map((domain) => `${domain}.pem`),
-    ]);
-    const names = [...all].filter((name) => only === undefined || name === `${only}.pem`).sort();
+    const names = [
+      ...new Set([
+        ...inFolder,
+        ...lines.keys().map((file) => basename(file)),
+        ...json.domains.map((domain) => `${domain}.pem`),
+      ]),
+    ].filter((name) => only === undefined || name === `${only}.pem`).sort();
     const found: InventoryEntry[] = [];
     for (let at = 0; at < names.length; at += READ_AT_ONCE) {
       found.push(
@@ -106,11 +110,13 @@ export function inventory({ files, paths, runtime, changes }: InventoryParts): I
             const file = join(paths.certsFolder, name);
             const domain = domainOfFile(file);
             const record = domain === undefined ? undefined : json.records.get(domain);
-            const { known, problem } = await content(file);
+            const { known, ...content } = await look(file);
+            const problem = ambiguous.get(file)?.message ?? content.problem;
             return {
               name: basename(name, ".pem"),
               file,
-              lines: lines.filter(({ path }) => basename(path) === name),
+              folders,
+              lines: lines.get(file) ?? [],
               wanted: domain !== undefined && json.domains.includes(domain),
               loaded: null,
               ...(known && { known }),
@@ -129,9 +135,10 @@ export function inventory({ files, paths, runtime, changes }: InventoryParts): I
     found: readonly InventoryEntry[],
     signal: AbortSignal | undefined,
   ): Promise<InventoryEntry[]> {
-    const certificates = found.map(({ file, known, lines }) => ({
+    const certificates = found.map(({ file, known, lines, folders }) => ({
       subject: basename(file),
       file,
+      folders,
       fingerprint: known?.certificate.sha1 ?? "",
       chain: known?.chain.length ?? 0,
       size: 0,
@@ -161,7 +168,7 @@ export function inventory({ files, paths, runtime, changes }: InventoryParts): I
     }
   }
 
-  async function look(
+  async function list(
     only: string | undefined,
     { askHaproxy = true, signal }: InventoryOptions = {},
   ): Promise<InventoryEntry[]> {
@@ -170,8 +177,8 @@ export function inventory({ files, paths, runtime, changes }: InventoryParts): I
   }
 
   return {
-    all: (options) => look(undefined, options),
-    one: async (name, options) => (await look(name, options)).at(0),
+    all: (options) => list(undefined, options),
+    one: async (name, options) => (await list(name, options)).at(0),
   };
 }
 

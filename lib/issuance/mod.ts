@@ -4,7 +4,7 @@
  */
 import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
-import { nextTry } from "../certificates/renewal_time.ts";
+import { nextTry, seconds } from "../certificates/renewal_time.ts";
 import { log } from "../log.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 import type { RenewalWindow } from "../state/certificates_file.ts";
@@ -13,8 +13,9 @@ import type { CertificateChanges } from "../transaction/certificate_change.ts";
 import type { Preview } from "../transaction/request.ts";
 import { waitingWith } from "../transaction/waiting.ts";
 import { type Due, dueOf, refreshWindows } from "./due.ts";
-import { type Inventory, type InventoryEntry, isManaged } from "./inventory.ts";
-import { namesOf, orders, sameNames } from "./orders.ts";
+import type { Inventory, InventoryEntry } from "./inventory.ts";
+import { namesOf, orders } from "./orders.ts";
+import { isAsGood, isHeld, keepsWildcard, renewable } from "./rules.ts";
 import type { CertificateSource, OrderContext } from "./source.ts";
 
 export interface IssueRequest {
@@ -47,6 +48,15 @@ export interface Issuer {
   issue(request: IssueRequest, context: OrderContext): Promise<boolean>;
   /** Throws NOT_FOUND, REFUSED for one that a person put there, ACME, CERTIFICATE, …; the old one is served on then. */
   renew(request: RenewRequest, context: OrderContext): Promise<Renewal>;
+  /** What `issue` would do; without a preview where it would order nothing. Asks the DNS provider, orders nothing. */
+  rehearseIssue(
+    request: IssueRequest,
+    signal: AbortSignal,
+  ): Promise<
+    { readonly names: readonly string[]; readonly zone?: string; readonly preview?: Preview }
+  >;
+  /** Forgets what is kept of a domain beside its certificate; the names of what had something. */
+  forget(domain: string): Promise<readonly string[]>;
   /** What `renew` would do; a preview where it would renew. Asks the DNS provider, orders nothing. */
   rehearse(request: RenewRequest, signal: AbortSignal): Promise<Renewal>;
   /** When each is due, after asking the CA where that is due itself. */
@@ -68,7 +78,7 @@ export interface IssuerParts {
 
 export function issuer(parts: IssuerParts): Issuer {
   const { source, inventory, changes, lock } = parts;
-  const orderAndDeploy = orders(parts);
+  const { orderAndDeploy, forget } = orders(parts);
   const running = new Set<Promise<unknown>>();
   const silentUntil = new Map<string, number>();
   const closing = new AbortController();
@@ -85,40 +95,55 @@ export function issuer(parts: IssuerParts): Issuer {
     return untilAborted(work, signal);
   }
 
-  async function issue({ tool, domain, wildcard }: IssueRequest, context: OrderContext) {
-    const names = namesOf(domain, wildcard);
+  async function issue(request: IssueRequest, context: OrderContext): Promise<boolean> {
+    const { tool, domain } = request;
     const entry = await inventory.one(domain, context);
+    const wildcard = keepsWildcard(request, entry);
+    const names = namesOf(domain, wildcard);
     if (entry && isAsGood(entry, names)) return false;
     // What keeps it from being deployed is better known before the order than after it.
     await changes.rehearse(domain, names);
-    await orderAndDeploy({ tool, domain, wildcard }, context);
+    await orderAndDeploy({ tool, domain, wildcard }, { context, fresh: false });
     return true;
   }
 
   async function renew(request: RenewRequest, context: OrderContext): Promise<Renewal> {
-    const { tool, domain, force, automatic } = request;
+    const { domain, automatic } = request;
     const entry = await inventory.one(domain, context);
-    const { wildcard, nextTry } = renewable(entry, domain);
+    const nextTry = entry?.record?.nextTry;
     if (automatic && nextTry !== undefined && Date.parse(nextTry) > Date.now()) {
       return { renewed: false, reason: `it failed, and is tried again after ${nextTry}` };
     }
+    try {
+      return await renewEntry(request, entry, context);
+    } catch (cause) {
+      if (automatic && !context.signal.aborted) await noteFailure(domain, AgentError.from(cause));
+      throw cause;
+    }
+  }
+
+  async function renewEntry(
+    { tool, domain, force, automatic = false }: RenewRequest,
+    entry: InventoryEntry | undefined,
+    context: OrderContext,
+  ): Promise<Renewal> {
+    const { wildcard } = renewable(entry, domain, automatic);
     // A file that can't be read is due: there is nothing to wait for.
     const due = (await dueOfAll([entry!], context.signal)).get(domain);
     if (due && !due.now && !force) return { renewed: false, reason: due.reason };
-    try {
-      await changes.rehearse(domain, namesOf(domain, wildcard));
-      const replaces = due?.replaces;
-      await orderAndDeploy({ tool, domain, wildcard, ...(replaces && { replaces }) }, context);
-    } catch (cause) {
-      if (automatic) await noteFailure(domain, AgentError.from(cause));
-      throw cause;
-    }
+    await changes.rehearse(domain, namesOf(domain, wildcard));
+    const replaces = due?.replaces;
+    await orderAndDeploy(
+      { tool, domain, wildcard, ...(replaces && { replaces }) },
+      { context, fresh: force },
+    );
     const reason = due === undefined ? "its file could not be used" : due.reason;
     return { renewed: true, reason: due && !due.now ? "it was forced" : reason };
   }
 
   async function noteFailure(domain: string, { code, message, details }: AgentError) {
-    if (code === "CANCELLED") return;
+    // Another agent is at it.
+    if (isHeld(details)) return;
     const at = seconds(new Date());
     const retryAfter = typeof details?.retry_after === "string"
       ? new Date(details.retry_after)
@@ -158,7 +183,7 @@ export function issuer(parts: IssuerParts): Issuer {
     signal: AbortSignal,
   ): Promise<Renewal> {
     const entry = await inventory.one(domain, { signal });
-    const { wildcard } = renewable(entry, domain);
+    const { wildcard } = renewable(entry, domain, false);
     const due = dueByWhatIsKnown([entry!]).get(domain);
     const reason = due?.reason ?? "its file could not be used";
     if (due && !due.now && !force) return { renewed: false, reason };
@@ -167,9 +192,21 @@ export function issuer(parts: IssuerParts): Issuer {
     return { renewed: false, reason: due && !due.now ? "it is forced" : reason, preview };
   }
 
+  async function rehearseIssue(request: IssueRequest, signal: AbortSignal) {
+    const { domain } = request;
+    const entry = await inventory.one(domain, { signal });
+    const names = namesOf(domain, keepsWildcard(request, entry));
+    if (entry && isAsGood(entry, names)) return { names };
+    const preview = await changes.rehearse(domain, names);
+    const { zone } = await source.check(domain, signal);
+    return { names, zone, preview };
+  }
+
   return {
     source,
     inventory,
+    rehearseIssue,
+    forget,
     issue: (request, context) => inTurn(context, (inner) => issue(request, inner)),
     renew: (request, context) => inTurn(context, (inner) => renew(request, inner)),
     rehearse,
@@ -181,42 +218,6 @@ export function issuer(parts: IssuerParts): Issuer {
       lock.close();
     },
   };
-}
-
-const seconds = (at: Date) => `${at.toISOString().slice(0, 19)}Z`;
-
-/** It is served, of a client of ours, for these names, and not due: another order would only use up the CA's limits. */
-function isAsGood({ known, loaded, record }: InventoryEntry, names: readonly string[]): boolean {
-  return known !== undefined && loaded === true && record !== undefined &&
-    record.client !== "none" && record.ordered === known.certificate.sha256 &&
-    sameNames(known.certificate.names, names) && !dueOf(known.certificate, record.window).now;
-}
-
-/** Throws NOT_FOUND, or REFUSED where it is not ours to renew. */
-function renewable(
-  entry: InventoryEntry | undefined,
-  domain: string,
-): { readonly wildcard: boolean; readonly nextTry?: string } {
-  if (entry === undefined) {
-    throw new AgentError("NOT_FOUND", `There is no certificate of ${domain}.`, {
-      hint: "haproxy_issue_cert orders one; haproxy_list_certs shows which there are.",
-    });
-  }
-  const names = entry.known?.certificate.names ?? entry.record?.names ?? [];
-  const others = names.filter((name) => name !== domain && name !== `*.${domain}`);
-  const why = !isManaged(entry)
-    ? "it was put there by a person, and nobody knows where it came from"
-    : others.length > 0
-    ? `it is for ${others.slice(0, 5).join(", ")} as well, which can't be ordered together`
-    : undefined;
-  if (why === undefined) {
-    const nextTry = entry.record?.nextTry;
-    return { wildcard: names.includes(`*.${domain}`), ...(nextTry && { nextTry }) };
-  }
-  throw new AgentError("REFUSED", `${domain}'s certificate can't be renewed here: ${why}.`, {
-    hint:
-      "haproxy_issue_cert orders a new one in its place; haproxy_load_cert takes one that you put into the folder.",
-  });
 }
 
 /** As the work, but an abort is answered at once. */

@@ -1,11 +1,14 @@
 /** One order: from the CA, or from the last try's remains, checked and deployed. */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { seconds } from "../certificates/renewal_time.ts";
 import { assemblePem, checkPem, type UsablePem } from "../certificates/check.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { CertificateRecord } from "../state/certificates_file.ts";
 import { dueOf } from "./due.ts";
 import type { IssuerParts } from "./mod.ts";
+import { sameNames } from "./rules.ts";
 import type { Order, OrderContext } from "./source.ts";
 
 /** The order may have been worth a rate limit: where only the deployment failed, the certificate is kept for the next try. */
@@ -20,37 +23,44 @@ const WORTH_KEEPING = new Set([
 export const namesOf = (domain: string, wildcard: boolean): string[] =>
   wildcard ? [domain, `*.${domain}`] : [domain];
 
-export const sameNames = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((name) => b.includes(name));
-
 /** Orders and deploys. Throws ACME, CERTIFICATE, … with nothing changed. */
 export function orders(parts: Pick<IssuerParts, "files" | "paths" | "source" | "changes">) {
   const { files, paths, source, changes } = parts;
 
+  /** By a digest: a long domain makes no file's name with anything beside it. */
+  const keptFile = (domain: string) =>
+    join(
+      paths.acmeFolder,
+      `kept-${createHash("sha256").update(domain).digest("hex").slice(0, 16)}.json`,
+    );
+
+  /** @param fresh whatever is kept is passed over: its key may be the reason for this order */
   async function orderAndDeploy(
     { tool, ...order }: Order & { readonly tool: string },
-    context: OrderContext,
+    { context, fresh }: { readonly context: OrderContext; readonly fresh: boolean },
   ): Promise<void> {
     const { domain, wildcard } = order;
     const names = namesOf(domain, wildcard);
-    const kept = join(paths.acmeFolder, `${domain}.pem`);
-    const pem = await readKept(kept, names) ?? await obtain(order, names, context);
+    const kept = fresh ? undefined : await readKept(domain, names);
+    const pem = kept ?? await obtain(order, names, context);
     const record: CertificateRecord = {
       client: source.client,
       names: pem.certificate.names,
       ca: source.directory,
       ordered: pem.certificate.sha256,
-      last: { at: `${new Date().toISOString().slice(0, 19)}Z`, code: "OK" },
+      last: { at: seconds(new Date()), code: "OK" },
     };
     try {
       // Not cancelled any more: the certificate is there, and putting it in place takes a moment.
       const signal = new AbortController().signal;
       await changes.put({ tool, domain, pem, record, complete: true, dryRun: false, signal });
     } catch (cause) {
-      if (WORTH_KEEPING.has(AgentError.from(cause).code)) await keep(kept, pem);
+      if (WORTH_KEEPING.has(AgentError.from(cause).code)) await keep(domain, pem);
       throw cause;
     }
-    await files.remove(kept).catch((cause) => log.warning(AgentError.from(cause).message));
+    await files.remove(keptFile(domain)).catch((cause) =>
+      log.warning(AgentError.from(cause).message)
+    );
   }
 
   async function obtain(
@@ -68,23 +78,40 @@ export function orders(parts: Pick<IssuerParts, "files" | "paths" | "source" | "
     });
   }
 
-  async function keep(file: string, pem: UsablePem): Promise<void> {
+  async function keep(domain: string, { text }: UsablePem): Promise<void> {
+    const { directory } = source;
     await files.makeFolder(paths.acmeFolder)
-      .then(() => files.replace(file, pem.text, { always: 0o600 }))
+      .then(() =>
+        files.replace(keptFile(domain), JSON.stringify({ domain, directory, pem: text }), {
+          always: 0o600,
+        })
+      )
       .catch((cause) => log.warning(AgentError.from(cause).message));
   }
 
   /** One that could not be deployed the last time, where it is still what is wanted. */
-  async function readKept(file: string, names: readonly string[]): Promise<UsablePem | undefined> {
+  async function readKept(
+    domain: string,
+    names: readonly string[],
+  ): Promise<UsablePem | undefined> {
+    const file = keptFile(domain);
     try {
-      const text = await files.read(file);
-      const pem = text === undefined ? undefined : await checkPem(text, { file });
-      if (pem === undefined || dueOf(pem.certificate).now) return undefined;
+      const kept = JSON.parse(await files.read(file) ?? "null");
+      if (kept?.domain !== domain || kept.directory !== source.directory) return undefined;
+      const pem = await checkPem(String(kept.pem), { file, domain });
+      if (dueOf(pem.certificate).now) return undefined;
       return sameNames(pem.certificate.names, names) ? pem : undefined;
     } catch {
       return undefined;
     }
   }
 
-  return orderAndDeploy;
+  return {
+    orderAndDeploy,
+    /** What is kept for a next try, and what acme.sh knows. */
+    async forget(domain: string): Promise<readonly string[]> {
+      await files.remove(keptFile(domain));
+      return await source.forget(domain) ? ["acme.sh"] : [];
+    },
+  };
 }

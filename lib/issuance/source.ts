@@ -7,12 +7,28 @@ import { AgentError } from "../errors.ts";
 import { connect, type Handlers, type Peer, type Progress } from "../rpc/mod.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 
-/** What is asked of main: the part of HostActs (tools/host_acts.ts) that is about orders. */
+/** What acme.sh has issued: its files, under the root. */
+export interface AcmeShIssued {
+  /** The private key, PEM. */
+  readonly keyFile: string;
+  /** Certificate and chain, PEM. */
+  readonly chainFile: string;
+}
+
+/** What is asked of main for an order; the rest of what it does is in tools/host_acts.ts. */
 export interface OrderActs {
+  /**
+   * Opens an acme room that answers AcmeActs (lib/certificates/acme/acts.ts) at the other end of `port`, and ends it with
+   * this call: so the caller aborts it. Throws ACME where the room is lost, VALIDATION for a secret's file that can't be
+   * read.
+   */
   acmeRoom(args: { readonly port: MessagePort }): Promise<void>;
-  acmeShIssue(
-    args: { readonly domain: string; readonly wildcard: boolean },
-  ): Promise<{ readonly keyFile: string; readonly chainFile: string }>;
+  /**
+   * Lets acme.sh issue a certificate for the domain, and its wildcard, whether or not it has one that is still good.
+   * Throws UNSUPPORTED where there is no acme.sh, ACME with its own words, TIMEOUT.
+   */
+  acmeShIssue(args: { readonly domain: string; readonly wildcard: boolean }): Promise<AcmeShIssued>;
+  /** Removes what acme.sh has issued for the domain. False: there was nothing. */
   acmeShForget(args: { readonly domain: string }): Promise<boolean>;
 }
 
@@ -42,11 +58,11 @@ export interface CertificateSource {
   order(order: Order, context: OrderContext): Promise<Ordered>;
   /** The token and the zone, without an order. Throws ACME. */
   check(domain: string, signal: AbortSignal): Promise<{ readonly zone: string }>;
-  /** Asks the CA about several certificates, by their ARI identifiers; null where it has nothing to say. */
+  /** Asks the CA about several certificates, by their ARI identifiers; null where it has nothing to say, or why it does not. */
   renewalInfo(
     ids: readonly string[],
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, RenewalInfo | null>>;
+  ): Promise<ReadonlyMap<string, RenewalInfo | AgentError | null>>;
   /** Lets acme.sh forget a domain that it has issued for; false where it knows nothing of it. */
   forget(domain: string): Promise<boolean>;
 }
@@ -60,8 +76,8 @@ export interface SourceParts {
   readonly host: Pick<Peer<OrderActs & Handlers>, "call">;
 }
 
-/** Past these an order counts as lost; the CA and the DNS provider have limits of their own. */
-const ORDER_MS = 9 * 60_000;
+/** Past these an order counts as lost; ACME_DNS_WAIT, and what the CA may take, lie well below. */
+const ORDER_MS = 18 * 60_000;
 const QUESTION_MS = 60_000;
 /** An order that was cancelled removes its TXT records first. */
 const CLEAN_UP_MS = 60_000;
@@ -110,10 +126,13 @@ export function certificateSource(parts: SourceParts): CertificateSource {
     });
   }
 
-  async function account(acme: Peer<AcmeActs & Handlers>): Promise<AcmeAccountKey> {
+  async function account(
+    acme: Peer<AcmeActs & Handlers>,
+    signal: AbortSignal,
+  ): Promise<AcmeAccountKey> {
     await files.makeFolder(acmeFolder);
     const before = await readAccount();
-    const after = await acme.call("account", before, { deadlineMs: QUESTION_MS });
+    const after = await acme.call("account", before, { signal, deadlineMs: QUESTION_MS });
     if (after.key !== before?.key || after.url !== before.url) {
       const text = `${JSON.stringify({ directory, ...after }, null, 2)}\n`;
       await files.replace(accountFile(), text, { always: 0o600 });
@@ -125,7 +144,7 @@ export function certificateSource(parts: SourceParts): CertificateSource {
     withRoom(async (acme) => {
       signal.throwIfAborted();
       progress({ progress: 0, total: 6, message: `account at ${new URL(directory).host}` });
-      const request = { ...order, account: await account(acme) };
+      const request = { ...order, account: await account(acme, signal) };
       return await acme.call("order", request, {
         signal,
         deadlineMs: ORDER_MS,
@@ -159,12 +178,11 @@ export function certificateSource(parts: SourceParts): CertificateSource {
       withRoom((acme) => acme.call("checkDns", { domain }, { signal, deadlineMs: QUESTION_MS })),
     renewalInfo: (ids, signal) =>
       withRoom(async (acme) => {
-        const found = new Map<string, RenewalInfo | null>();
+        const found = new Map<string, RenewalInfo | AgentError | null>();
         for (const id of ids) {
-          found.set(
-            id,
-            await acme.call("renewalInfo", { id }, { signal, deadlineMs: QUESTION_MS }),
-          );
+          signal.throwIfAborted();
+          const answer = acme.call("renewalInfo", { id }, { signal, deadlineMs: QUESTION_MS });
+          found.set(id, await answer.catch(AgentError.from));
         }
         return found;
       }),

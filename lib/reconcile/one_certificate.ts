@@ -2,8 +2,9 @@
  * Brings one certificate of HAProxy to exactly what it shall be: its content, its lines of the crt-list and no others, or
  * nothing of it. New lines come before old ones go, so at every moment the names are served.
  */
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Pem } from "../certificates/pem.ts";
+import { AgentError } from "../errors.ts";
 import {
   type CrtListEntry,
   delCertificate,
@@ -25,6 +26,8 @@ export interface CertificateTarget {
   readonly file: string;
   /** As the crt-list spells it; undefined: no line names it, and its place beside the crt-list tells. */
   readonly path?: string;
+  /** How the crt-list spells the PEMs' folder; needed without a path. */
+  readonly folders: readonly string[];
   /** undefined: HAProxy shall have nothing of it. */
   readonly wanted?: {
     readonly pem: Pem;
@@ -66,6 +69,10 @@ export async function planTarget(
     [certificate],
     crtList,
   );
+  const { path, folders } = target;
+  if (path === undefined && folders.length > 0 && !folders.includes(dirname(name))) {
+    throw unclearFolder(target, crtList);
+  }
   const running = loaded.get(name);
   const lines = entries.filter(({ path }) => path === name);
   const plan = { name, list, target, absent: running === undefined };
@@ -134,7 +141,16 @@ export async function carryOutTarget(conversation: Conversation, plan: TargetPla
   if (!right) throw notServed(name);
 }
 
-function asDesired({ file, path, wanted }: CertificateTarget): DesiredCertificate {
+function unclearFolder({ file, folders }: CertificateTarget, crtList: string): AgentError {
+  const shown = folders.slice(0, 5).join(", ");
+  return new AgentError(
+    "CONFLICT",
+    `${crtList} names certificates in ${shown}: where HAProxy sees ${file} can't be told.`,
+    { hint: "Spell their paths alike, from the root on.", details: { folders } },
+  );
+}
+
+function asDesired({ file, path, folders, wanted }: CertificateTarget): DesiredCertificate {
   return {
     subject: basename(file),
     file,
@@ -143,5 +159,6 @@ function asDesired({ file, path, wanted }: CertificateTarget): DesiredCertificat
     chain: wanted?.pem.chain ?? 0,
     size: wanted?.pem.text.length ?? 0,
     lines: wanted?.lines ?? [],
+    folders,
   };
 }

@@ -147,12 +147,20 @@ interface Spelling {
   readonly names: ReadonlySet<string>;
 }
 
-/** A line's path is HAProxy's own spelling; what no line names lies as far from the crt-list as it does on the host. */
+/**
+ * A line's path is HAProxy's own spelling. What no line names lies where the others lie; without others, as far from the
+ * crt-list as it does on the host.
+ */
 function nameOf(
-  { file, path }: ListedCertificate,
+  { file, path, folders }: ListedCertificate,
   { list, crtList, names }: Spelling,
 ): string {
-  if (path === undefined) return join(dirname(list), relative(dirname(crtList), file));
+  if (path === undefined) {
+    const [folder] = folders;
+    return folders.length === 1 && folder.startsWith("/")
+      ? join(folder, basename(file))
+      : join(dirname(list), relative(dirname(crtList), file));
+  }
   if (path.startsWith("/") || names.has(path)) return path;
   // HAProxy puts crt-base before relative ones.
   const based = [...names].filter((name) => name.endsWith(`/${path}`));

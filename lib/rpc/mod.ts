@@ -27,7 +27,13 @@ type Wire =
   | { readonly t: "ok"; readonly id: number; readonly value: unknown }
   | { readonly t: "err"; readonly id: number; readonly error: AgentErrorData }
   | { readonly t: "progress"; readonly id: number; readonly progress: Progress }
-  | { readonly t: "abort"; readonly id: number; readonly reason: string }
+  | {
+    readonly t: "abort";
+    readonly id: number;
+    readonly reason: string;
+    /** Its time is over; else the caller has left. */
+    readonly late: boolean;
+  }
   | { readonly t: "ping" | "pong"; readonly id: number };
 
 /** A MessagePort, a Worker, or a worker's own scope. */
@@ -74,6 +80,10 @@ interface Pending {
   settle(outcome: { readonly value: unknown } | { readonly error: AgentError }): void;
   onProgress?: (progress: Progress) => void;
 }
+
+const isLate = (reason: unknown) =>
+  (reason instanceof Error && reason.name === "TimeoutError") ||
+  (reason instanceof AgentError && reason.code === "TIMEOUT");
 
 export function connect<Remote extends Handlers>(
   port: Port,
@@ -123,7 +133,9 @@ export function connect<Remote extends Handlers>(
       case "progress":
         return call?.onProgress?.(data.progress);
       case "abort":
-        return running.get(data.id)?.abort(new DOMException(data.reason, "AbortError"));
+        return running.get(data.id)?.abort(
+          new DOMException(data.reason, data.late ? "TimeoutError" : "AbortError"),
+        );
       case "ping":
         return post({ t: "pong", id: data.id });
       case "pong":
@@ -138,8 +150,8 @@ export function connect<Remote extends Handlers>(
       const id = ++lastId;
       return new Promise((resolve, reject) => {
         const timers: ReturnType<typeof setTimeout>[] = [];
-        const abort = (reason: string) => {
-          post({ t: "abort", id, reason });
+        const abort = (reason: string, late = false) => {
+          post({ t: "abort", id, reason, late });
           const unknown = new AgentError(
             "OUTCOME_UNKNOWN",
             `${name}: ${reason}; no answer since.`,
@@ -152,7 +164,8 @@ export function connect<Remote extends Handlers>(
             onDeaf?.();
           }, graceMs));
         };
-        const onAbort = () => abort(String(signal?.reason?.message ?? signal?.reason));
+        const onAbort = () =>
+          abort(String(signal?.reason?.message ?? signal?.reason), isLate(signal?.reason));
         pending.set(id, {
           started: false,
           onProgress,
@@ -167,7 +180,7 @@ export function connect<Remote extends Handlers>(
           },
         });
         if (deadlineMs !== undefined) {
-          timers.push(setTimeout(() => abort(`${deadlineMs} ms passed`), deadlineMs));
+          timers.push(setTimeout(() => abort(`${deadlineMs} ms passed`, true), deadlineMs));
         }
         signal?.addEventListener("abort", onAbort);
         post({ t: "call", id, name, args }, transfer);

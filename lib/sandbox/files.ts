@@ -99,7 +99,8 @@ export async function openRoot(root: string): Promise<RootFiles> {
         if (old && !old.isFile) throw new Error("it is not a file");
         // The rename needs no right to the file itself, and would replace one that was made read-only.
         if (old) (await Deno.open(path, { write: true })).close();
-        const temp = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}${STAGED}`);
+        const name = `.${basename(path).slice(0, 200)}.${crypto.randomUUID()}${STAGED}`;
+        const temp = join(dirname(path), name);
         const mode = typeof wanted === "number" ? (old?.mode ?? wanted) & 0o777 : wanted.always;
         try {
           using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });

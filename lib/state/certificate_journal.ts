@@ -1,10 +1,12 @@
 /**
  * The certificate journal: the one change of a certificate that is under way. It is written and fsynced before HAProxy hears
- * of it, and names the new files, which lie staged beside the old ones: it never holds a key.
+ * of it. The new PEM lies staged beside the old one; the lists are edited again from what they hold by then, should somebody
+ * else have to finish. It never holds a key.
  */
 import { z } from "zod";
 import { AgentError } from "../errors.ts";
 import type { RootFiles } from "../sandbox/files.ts";
+import { recordJson } from "./certificates_file.ts";
 
 const entryJson = z.strictObject({
   tool: z.string(),
@@ -14,8 +16,14 @@ const entryJson = z.strictObject({
   file: z.string(),
   /** As HAProxy spells it. */
   path: z.string(),
-  /** In their order: the staged file takes this one's place; null: this one goes. */
-  steps: z.array(z.strictObject({ file: z.string(), staged: z.string().nullable() })),
+  /** What becomes of the lists; null: nothing names it any more. */
+  listed: z.strictObject({
+    names: z.array(z.string()),
+    complete: z.boolean(),
+    record: recordJson.nullable(),
+  }).nullable(),
+  /** The new PEM, where it is another one: where it lies staged, and its SHA-256. */
+  pem: z.strictObject({ staged: z.string(), sha256: z.string() }).nullable(),
 });
 export type CertificateEntry = z.output<typeof entryJson>;
 
@@ -39,7 +47,7 @@ export function certificateJournal(files: RootFiles, path: string): CertificateJ
         `${path} is not the record of a certificate's change.`,
         {
           hint:
-            "Move the file away, then haproxy_list_certs shows whether a certificate is half changed.",
+            "Put back a good copy, or move the file away: then haproxy_list_certs shows what HAProxy lacks.",
         },
       );
     },

@@ -3,13 +3,14 @@
  * whose PEM is there. People and other programs write these files too, so every use begins with a look at them.
  */
 import { basename, join } from "node:path";
-import { type Pem, readPem } from "../certificates/pem.ts";
+import { MAX_PEM, type Pem, readPem } from "../certificates/pem.ts";
 import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import type { CrtListEntry } from "../runtime/commands.ts";
 import type { RootFiles, Signature } from "../sandbox/files.ts";
 import { parseCertificatesFile } from "./certificates_file.ts";
-import { type CrtListLine, parseCrtListFile } from "./crt_list_file.ts";
+import { linesByFile } from "./certificate_lists.ts";
+import { parseCrtListFile } from "./crt_list_file.ts";
 
 /** A certificate as the crt-list and certificates.json name it. */
 export interface ListedCertificate {
@@ -21,6 +22,8 @@ export interface ListedCertificate {
   readonly path?: string;
   /** What the lines say, several where one certificate has several; none where no line names it. */
   readonly lines: readonly Pick<CrtListEntry, "options" | "filters">[];
+  /** How the crt-list spells the folder of the PEMs; needed where no line names this one. */
+  readonly folders: readonly string[];
 }
 
 /** What tells whether HAProxy serves this certificate. The PEM itself is read when it is sent, and never kept. */
@@ -54,9 +57,8 @@ export interface CertificateFiles {
   pem(file: string): Promise<Pem>;
 }
 
-/** Bytes of a file: enough for thousands of lines, or for a PEM with text between its blocks. */
+/** Bytes of a file: enough for thousands of lines. */
 const MAX_LIST = 16 * 1024 * 1024;
-const MAX_PEM = 1024 * 1024;
 const READ_AT_ONCE = 32;
 
 /** What of a PEM is kept. */
@@ -126,21 +128,18 @@ export function certificateFiles(
     // Without its lines nobody knows how a certificate is to be served.
     if (problems.length > 0) return { certificates: [], problems };
     const json = await parsed(paths.certificates, parseCertificatesFile, problems);
-    const hostFile = (path: string) => join(paths.certsFolder, basename(path));
-    const named = Map.groupBy(lines, ({ path }) => hostFile(path));
-    const unnamed = (json?.domains ?? []).map((domain) => hostFile(`${domain}.pem`))
-      .filter((file) => !named.has(file) && exists(file));
-    for (const [file, lines] of named) {
-      if (new Set(lines.map(({ path }) => path)).size === 1) continue;
-      problems.push(ambiguous(file, lines, paths));
-      named.delete(file);
-    }
-    const files = new Set([...named.keys(), ...unnamed]);
+    const named = linesByFile(lines, paths);
+    problems.push(...named.ambiguous.values());
+    const unnamed = (json?.domains ?? []).map((domain) => join(paths.certsFolder, `${domain}.pem`))
+      .filter((file) => !named.lines.has(file) && exists(file));
+    const files = new Set([...named.lines.keys(), ...unnamed]);
+    for (const file of named.ambiguous.keys()) files.delete(file);
     for (const file of seen.keys()) if (!files.has(file)) seen.delete(file);
+    const { folders } = named;
     const certificates = Array.from(files, (file): ListedCertificate => {
-      const lines = named.get(file) ?? [];
+      const lines = named.lines.get(file) ?? [];
       const path = lines[0]?.path;
-      return { subject: basename(file), file, lines, ...(path && { path }) };
+      return { subject: basename(file), file, lines, folders, ...(path && { path }) };
     });
     return { certificates, problems };
   }
@@ -164,17 +163,4 @@ export function certificateFiles(
       return true;
     }
   }
-}
-
-function ambiguous(
-  file: string,
-  lines: readonly CrtListLine[],
-  { crtList, certsFolder }: Pick<Files, "crtList" | "certsFolder">,
-): AgentError {
-  const numbers = lines.map(({ line }) => line).join(", ");
-  return new AgentError(
-    "CERTIFICATE",
-    `${crtList}, lines ${numbers}: these are different files, and each would be ${file}.`,
-    { hint: `Give every certificate a file name of its own in ${certsFolder}.`, details: { file } },
-  );
 }

@@ -48,12 +48,12 @@ export interface CertificateRecord {
 export interface CertificatesFile {
   /** In the one spelling of each, in the file's order, each once. */
   readonly domains: readonly string[];
-  /** By domain. One may be missing: the original wrote none. A domain whose first order failed has one all the same. */
+  /** By domain. One may be missing: the original wrote none. */
   readonly records: ReadonlyMap<string, CertificateRecord>;
 }
 
 const time = z.iso.datetime();
-const recordJson = z.strictObject({
+export const recordJson = z.strictObject({
   client: z.enum([...ACME_CLIENTS, "none"]),
   names: z.array(z.string()),
   ca: z.string().optional(),
@@ -99,11 +99,14 @@ export function parseCertificatesFile(text: string, path: string): CertificatesF
 
 function record(value: unknown, place: string, corrupt: Corrupt): CertificateRecord {
   const parsed = recordJson.safeParse(value);
-  if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0];
-    throw corrupt([place, ...path.map(String)].join("."), message);
-  }
-  const { window, next_try, ...same } = parsed.data;
+  if (parsed.success) return recordFromJson(parsed.data);
+  const { path, message } = parsed.error.issues[0];
+  throw corrupt([place, ...path.map(String)].join("."), message);
+}
+
+export function recordFromJson(
+  { window, next_try, ...same }: z.output<typeof recordJson>,
+): CertificateRecord {
   return {
     ...same,
     ...(window && {
@@ -120,22 +123,29 @@ function record(value: unknown, place: string, corrupt: Corrupt): CertificateRec
   };
 }
 
+export function recordToJson(
+  { names, window, nextTry, ...same }: CertificateRecord,
+): z.output<typeof recordJson> {
+  return {
+    ...same,
+    names: [...names],
+    ...(window && {
+      window: {
+        certificate: window.certificate,
+        start: window.start,
+        end: window.end,
+        pick: window.pick,
+        ask_again_at: window.askAgainAt,
+        ...(window.explanationUrl !== undefined && { explanation_url: window.explanationUrl }),
+      },
+    }),
+    ...(nextTry !== undefined && { next_try: nextTry }),
+  };
+}
+
 export function renderCertificatesFile({ domains, records }: CertificatesFile): string {
   const certificates = Object.fromEntries(
-    Array.from(records, ([domain, { window, nextTry, ...same }]) => [domain, {
-      ...same,
-      ...(window && {
-        window: {
-          certificate: window.certificate,
-          start: window.start,
-          end: window.end,
-          pick: window.pick,
-          ask_again_at: window.askAgainAt,
-          ...(window.explanationUrl !== undefined && { explanation_url: window.explanationUrl }),
-        },
-      }),
-      ...(nextTry !== undefined && { next_try: nextTry }),
-    }]),
+    Array.from(records, ([domain, record]) => [domain, recordToJson(record)]),
   );
   return `${JSON.stringify({ domains, certificates }, null, 2)}\n`;
 }

@@ -190,10 +190,12 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
       };
     },
     async tidy(kept) {
-      const { map, servers, serverState, certificates, crtList, certsFolder } = paths;
-      const written = [map, servers, serverState, certificates, crtList].map(dirname);
-      for (const folder of new Set([...written, certsFolder])) {
-        // A folder for certificates need not be there.
+      const { map, servers, serverState, certificates, crtList, certificateJournal } = paths;
+      const written = [map, servers, serverState, certificates, crtList, certificateJournal];
+      for (
+        const folder of new Set([...written.map(dirname), paths.certsFolder, paths.acmeFolder])
+      ) {
+        // Those for certificates need not be there.
         if (await files.mode(folder) !== undefined) await files.removeStaged(folder, kept);
       }
     },

@@ -11,8 +11,8 @@ import { type Loss, openRoom, type Room, type RoomEntries } from "./room.ts";
 
 /** Lock, replay of the journal, bringing HAProxy in line. */
 const START_MS = 60_000;
-/** Putting on disk what waits for a common write. */
-const STOP_MS = 3_000;
+/** Putting on disk what waits for a common write, and giving up orders: their TXT records are removed after it. */
+const STOP_MS = 5_000;
 /** A cancelled call has this long to end before its room is replaced: it may hold the lock. */
 const DEAF_MS = 10_000;
 
@@ -123,9 +123,12 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
       setTimeout(replaceDeaf, DEAF_MS);
     },
     async stop() {
-      await room.peer.call("stop", undefined, { deadlineMs: STOP_MS });
-      room.end(new AgentError("CANCELLED", "haproxy-mcp stops."));
-      await certificates.settled();
+      try {
+        await room.peer.call("stop", undefined, { deadlineMs: STOP_MS });
+      } finally {
+        room.end(new AgentError("CANCELLED", "haproxy-mcp stops."));
+        await certificates.settled();
+      }
     },
   };
 }

@@ -3,44 +3,32 @@
  * file lock is held from the first look to the last rename, so it is one at a time. Whatever is cut off is finished, or
  * undone where HAProxy had refused it, by whoever holds the lock next.
  */
-import type { Pem } from "../certificates/pem.ts";
 import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import { NOT_READ } from "../reconcile/certificate_plan.ts";
-import {
-  carryOutTarget,
-  commandsOf,
-  planTarget,
-  type TargetPlan,
-} from "../reconcile/one_certificate.ts";
+import { carryOutTarget, commandsOf } from "../reconcile/one_certificate.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
 import type { RootFiles } from "../sandbox/files.ts";
-import { certificateJournal } from "../state/certificate_journal.ts";
+import { type CertificateEntry, certificateJournal } from "../state/certificate_journal.ts";
 import {
   type CertificateRecord,
   type CertificatesFile,
+  recordToJson,
   renderCertificatesFile,
   withRecord,
 } from "../state/certificates_file.ts";
 import type { Lock } from "../state/lock.ts";
-import { certificateDisk, type CertificateOnDisk, pemFile, pemMode } from "./certificate_disk.ts";
-import {
-  type CrtListEdit,
-  forgetCertificate,
-  type JsonEdit,
-  listCertificate,
-  recordCertificate,
-  unlistCertificate,
-} from "./certificate_files.ts";
+import { pemFile, readCertificatesJson } from "./certificate_disk.ts";
 import type {
   CertificateRequest,
   PutOutcome,
   PutRequest,
   RemoveOutcome,
 } from "./certificate_request.ts";
-import { certificateFinisher } from "./certificate_unfinished.ts";
-import { type FileChange, previewOf, stageAll } from "./file_changes.ts";
+import { certificateFinisher, sha256 } from "./certificate_unfinished.ts";
+import { type CertificateWish, type CertificateWork, workOut } from "./certificate_work.ts";
+import { discardAll, previewOf, putInPlace, stageAll } from "./file_changes.ts";
 import type { Preview } from "./request.ts";
 import { waitingWith } from "./waiting.ts";
 
@@ -65,9 +53,7 @@ export interface CertificateChanges {
   finish(): Promise<void>;
   /** The same under a lock that is held already. */
   finishHeld(): Promise<void>;
-  /** Lets the crt-list name the certificates that only certificates.json names and HAProxy serves. Under the lock. */
-  adoptHeld(pemFiles: readonly string[]): Promise<void>;
-  /** Staged files that are still needed. */
+  /** Staged files that are still needed. Throws STATE_CORRUPT where the journal can't tell. */
   staged(): Promise<readonly string[]>;
 }
 
@@ -78,17 +64,9 @@ export interface CertificateChangesParts {
   readonly lock: Lock;
 }
 
-/** A certificate as far as HAProxy and the lists are concerned. */
-interface Wish extends Omit<PutRequest, "pem" | keyof CertificateRequest> {
-  readonly domain: string;
-  readonly names: readonly string[];
-  readonly pem: Pem;
-}
-
 export function certificateChanges(parts: CertificateChangesParts): CertificateChanges {
   const { files, paths, runtime, lock } = parts;
   const journal = certificateJournal(files, paths.certificateJournal);
-  const disk = certificateDisk(files, paths);
   const unfinished = certificateFinisher({ files, paths, runtime, journal });
 
   /** Under the lock, with nothing left half-way, on one connection. */
@@ -105,185 +83,139 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
   async function carryOut(
     talk: Conversation,
     tool: string,
-    plan: TargetPlan,
-    changes: readonly FileChange[],
+    { file, wanted }: CertificateWish,
+    { plan, changes }: CertificateWork,
   ): Promise<void> {
     const staged = await stageAll(files, changes);
-    const entry = {
+    const pem = staged[changes.findIndex((each) => each.file === file && each.text !== null)];
+    const entry: CertificateEntry = {
       tool,
-      todo: "carry out" as const,
-      file: plan.target.file,
+      todo: "carry out",
+      file,
       path: plan.name,
-      steps: changes.map(({ file }, i) => ({ file, staged: staged[i]?.path ?? null })),
+      listed: wanted === undefined ? null : {
+        names: [...wanted.names],
+        complete: wanted.complete,
+        record: wanted.record ? recordToJson(wanted.record) : null,
+      },
+      pem: pem ? { staged: pem.path, sha256: sha256(wanted!.pem.text) } : null,
     };
-    await journal.write(entry).catch(async (cause) => {
-      await Promise.all(staged.map((file) => file?.discard()));
+    try {
+      await journal.write(entry);
+    } catch (cause) {
+      // It may lie there all the same: without its files it must not be found.
+      await journal.clear().catch(() => {});
+      await discardAll(staged);
       throw cause;
-    });
+    }
     try {
       await carryOutTarget(talk, plan);
     } catch (cause) {
-      // Before the undoing: who finds it after a crash must not carry it out.
-      await journal.write({ ...entry, todo: "undo" });
-      await unfinished.undo(entry).catch((failure) =>
-        log.warning(`${entry.file} can't be undone yet: ${AgentError.from(failure).message}`)
-      );
+      await takeBack(entry, cause);
+      await discardAll(staged);
       throw cause;
     }
-    // The journal holds everything: until the disk works again, the next change is refused, and tried each second.
-    await unfinished.putInPlace(entry).catch((cause) =>
+    // HAProxy has it, and the journal: until the disk works again the next change is refused, and this tried each second.
+    await putInPlace(files, changes, staged).then(journal.clear).catch((cause) =>
       log.error(`The files could not be brought up to date: ${AgentError.from(cause).message}`)
     );
   }
 
+  /** Marked before the undoing: who finds it after a crash must not carry it out. */
+  async function takeBack(entry: CertificateEntry, cause: unknown): Promise<void> {
+    try {
+      await journal.write({ ...entry, todo: "undo" });
+    } catch (failure) {
+      const { message } = AgentError.from(cause);
+      throw new AgentError(
+        "OUTCOME_UNKNOWN",
+        `HAProxy did not take the change (${message}), and the journal can't be marked so.`,
+        {
+          hint: "Look at the disk's free space, then at the certificate: the change may come back.",
+          cause: failure,
+        },
+      );
+    }
+    await unfinished.undo(entry).catch((failure) =>
+      log.warning(`${entry.file} can't be undone yet: ${AgentError.from(failure).message}`)
+    );
+  }
+
+  const found = ({ plan, changes }: CertificateWork) => {
+    const commands = commandsOf(plan);
+    return { commands, preview: previewOf(changes, commands) };
+  };
+
   return {
     put: (request) =>
       change(request, async (talk) => {
-        const file = pemFile(paths, request.domain);
-        const before = await disk.read(file);
-        const { pem: { text, certificate, chain } } = request;
-        const pem = { text, fingerprint: certificate.sha1, chain: chain.length };
-        const wish = { ...request, pem, names: certificate.names };
-        const { plan, list, json } = await planPut(talk, wish, file, before);
-        const changes = [
-          ...await pemChange(file, request, before),
-          ...listChange(before, list),
-          ...jsonChange(before, json),
-        ];
-        const commands = commandsOf(plan);
-        const preview = previewOf(changes, commands);
-        const changed = changes.length > 0 || commands.length > 0;
-        const outcome = { replaced: !plan.absent, changed };
+        const { domain, pem, record, complete, always = false } = request;
+        const { text, certificate, chain } = pem;
+        const { names, notAfter } = certificate;
+        const wanted = {
+          names,
+          complete,
+          pem: { text, fingerprint: certificate.sha1, chain: chain.length },
+          described: `key and certificate: ${
+            names.join(", ")
+          }, until ${notAfter}, SHA-256 ${certificate.sha256}`,
+          ...(record && { record }),
+        };
+        const wish = { file: pemFile(paths, domain), wanted, always };
+        const work = await workOut(talk, wish, parts);
+        const { commands, preview } = found(work);
+        const changed = work.changes.length > 0 || commands.length > 0;
+        const outcome = { replaced: !work.plan.absent, changed };
         if (request.dryRun) return { ...outcome, preview };
-        if (changed) await carryOut(talk, request.tool, plan, changes);
+        if (changed) await carryOut(talk, request.tool, wish, work);
         return outcome;
       }),
     async rehearse(domain, names) {
-      const file = pemFile(paths, domain);
-      const before = await disk.read(file);
-      const pem = { text: NOT_READ, fingerprint: "", chain: 0 };
-      const wish = { domain, names, pem, complete: true };
-      const { plan, list, json } = await runtime.converse((talk) =>
-        planPut(talk, wish, file, before)
-      );
-      const described = `+ a new key and certificate for ${names.join(", ")}`;
-      const changes = [
-        { file, text: "", lines: [described] },
-        ...listChange(before, list),
-        ...jsonChange(before, json),
-      ];
-      return previewOf(changes, commandsOf(plan));
+      const wanted = {
+        names,
+        complete: true,
+        pem: { text: NOT_READ, fingerprint: "", chain: 0 },
+        described: `a new key and certificate for ${names.join(", ")}`,
+      };
+      const wish = { file: pemFile(paths, domain), wanted, always: true };
+      return found(await runtime.converse((talk) => workOut(talk, wish, parts))).preview;
     },
     remove: (request) =>
       change(request, async (talk) => {
         const { domain } = request;
-        const file = pemFile(paths, domain);
-        const before = await disk.read(file);
-        const { list, mine } = before;
+        const wish = { file: pemFile(paths, domain), always: false };
+        const work = await workOut(talk, wish, parts);
+        const { list, mine } = work.before;
         if (mine.some(({ line }) => line === list.lines[0].line)) throw isDefault(domain, paths);
-        const path = mine[0]?.path;
-        const plan = await planTarget(talk, { file, ...(path && { path }) }, paths);
-        const changes: FileChange[] = [
-          ...listChange(before, unlistCertificate(list, { path: plan.name, mine })),
-          ...before.pem === undefined ? [] : [{ file, text: null, lines: ["- the whole file"] }],
-          ...jsonChange(before, forgetCertificate(before.json, domain)),
-        ];
-        const commands = commandsOf(plan);
-        if (changes.length + commands.length === 0) throw notFound(domain);
+        const { commands, preview } = found(work);
+        if (work.changes.length + commands.length === 0) throw notFound(domain);
         const deletedFrom = [
           ...commands.length > 0 ? ["HAProxy"] : [],
-          ...changes.map(({ file }) => file),
+          ...work.changes.map(({ file }) => file),
         ];
-        if (request.dryRun) return { deletedFrom, preview: previewOf(changes, commands) };
-        await carryOut(talk, request.tool, plan, changes);
+        if (request.dryRun) return { deletedFrom, preview };
+        await carryOut(talk, request.tool, wish, work);
         return { deletedFrom };
       }),
     note: (domain, act) =>
       lock.hold(async () => {
         await unfinished.finish();
-        const { json } = await disk.read(pemFile(paths, domain));
+        const json = await readCertificatesJson(files, paths);
         const record = act(json.records.get(domain));
         if (record === undefined) return;
         const text = renderCertificatesFile(withRecord(json, domain, record, false));
         await files.replace(paths.certificates, text);
       }),
-    async known() {
-      return (await disk.read(paths.crtList)).json;
-    },
+    known: () => readCertificatesJson(files, paths),
     async finish() {
       if (await journal.read() !== undefined) await lock.hold(unfinished.finish);
     },
     finishHeld: unfinished.finish,
-    async adoptHeld(pemFiles) {
-      for (const file of pemFiles) {
-        const before = await disk.read(file);
-        const target = await disk.target(file);
-        if (before.mine.length > 0 || target.wanted === undefined) continue;
-        const plan = await runtime.converse((talk) => planTarget(talk, target, paths));
-        // One that HAProxy does not take would keep it from starting.
-        if (commandsOf(plan).length > 0) continue;
-        const options = { names: [], complete: false };
-        const { text } = listCertificate(before.list, { path: plan.name, mine: [] }, options);
-        await files.replace(paths.crtList, text);
-      }
-    },
     async staged() {
-      const entry = await journal.read().catch(() => undefined);
-      return entry?.steps.flatMap(({ staged }) => staged ?? []) ?? [];
+      const entry = await journal.read();
+      return entry?.pem ? [entry.pem.staged] : [];
     },
   };
-
-  async function planPut(
-    talk: Conversation,
-    { domain, names, pem, record, complete, always }: Wish,
-    file: string,
-    before: CertificateOnDisk,
-  ) {
-    const { list, mine, json } = before;
-    const known = json.records.get(domain);
-    // Where no line names it yet, HAProxy tells how it spells the folder.
-    const path = mine[0]?.path ?? (await planTarget(talk, { file }, paths)).name;
-    const edit = listCertificate(list, { path, mine }, {
-      names,
-      complete,
-      ...(known && { before: known.names }),
-    });
-    const target = { file, path, wanted: { pem, lines: edit.lines } };
-    const options = { ...paths, always: always || before.pem !== pem.text };
-    return {
-      plan: await planTarget(talk, target, options),
-      list: edit,
-      json: recordCertificate(json, domain, record),
-    };
-  }
-
-  async function pemChange(
-    file: string,
-    { pem }: PutRequest,
-    before: CertificateOnDisk,
-  ): Promise<FileChange[]> {
-    const mode = await pemMode(files, paths);
-    if (before.pem === pem.text && await files.mode(file) === mode) return [];
-    const { names, notAfter, sha256 } = pem.certificate;
-    const described = `${names.join(", ")}, until ${notAfter}, SHA-256 ${sha256}`;
-    return [{
-      file,
-      text: pem.text,
-      mode: { always: mode },
-      lines: [`+ key and certificate: ${described}`],
-    }];
-  }
-
-  function listChange(before: CertificateOnDisk, { text, changes }: CrtListEdit): FileChange[] {
-    if (text === before.list.text) return [];
-    return [{ file: paths.crtList, text, lines: changes }];
-  }
-
-  function jsonChange(before: CertificateOnDisk, { file, changes }: JsonEdit): FileChange[] {
-    const text = renderCertificatesFile(file);
-    if (text === renderCertificatesFile(before.json)) return [];
-    return [{ file: paths.certificates, text, lines: changes }];
-  }
 }
 
 function isDefault(domain: string, { crtList }: Pick<Files, "crtList">): AgentError {

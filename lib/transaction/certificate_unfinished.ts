@@ -1,4 +1,6 @@
 /** Finishes the change of a certificate that was cut off, and undoes one that HAProxy refused half-way. */
+import { createHash } from "node:crypto";
+import { MAX_PEM, readPem } from "../certificates/pem.ts";
 import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -6,7 +8,10 @@ import { carryOutTarget, planTarget } from "../reconcile/one_certificate.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 import type { CertificateEntry, CertificateJournal } from "../state/certificate_journal.ts";
-import { certificateDisk } from "./certificate_disk.ts";
+import { recordFromJson } from "../state/certificates_file.ts";
+import { readOnDisk, targetOnDisk } from "./certificate_disk.ts";
+import { type CertificateWish, workOut } from "./certificate_work.ts";
+import { putInPlace, stageAll } from "./file_changes.ts";
 
 export interface CertificateFinisherParts {
   readonly files: RootFiles;
@@ -16,41 +21,27 @@ export interface CertificateFinisherParts {
 }
 
 export interface CertificateFinisher {
-  /** What is under way or was cut off. Under the lock. Throws HAPROXY_UNREACHABLE or STATE_IO with it still there. */
+  /** What was cut off. Under the lock. Throws HAPROXY_UNREACHABLE, CONFLICT or STATE_IO with it still there. */
   finish(): Promise<void>;
-  /** Puts the entry's files in their places and forgets the entry. */
-  putInPlace(entry: CertificateEntry): Promise<void>;
-  /** Brings HAProxy back to what the files say, drops the staged ones and forgets the entry. */
+  /** Brings HAProxy back to what the files say, drops the staged PEM and forgets the entry. */
   undo(entry: CertificateEntry): Promise<void>;
 }
 
 /** What HAProxy says of a certificate itself: waiting does not help. */
 const REFUSALS = new Set(["CERTIFICATE", "REFUSED", "HAPROXY_REJECTED"]);
 
-export function certificateFinisher(
-  { files, paths, runtime, journal }: CertificateFinisherParts,
-): CertificateFinisher {
-  const bring = (file: string, path: string, instead?: ReadonlyMap<string, string | null>) =>
-    runtime.converse(async (talk) => {
-      const target = { path, ...await certificateDisk(files, paths, instead).target(file) };
-      await carryOutTarget(talk, await planTarget(talk, target, { ...paths, always: true }));
-    });
+export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-  async function putInPlace({ steps }: CertificateEntry): Promise<void> {
-    const touched = steps.map(({ file }) => file);
-    for (const { file, staged } of steps) {
-      if (staged !== null && files.signature(staged) !== "missing") await files.move(staged, file);
-    }
-    await files.syncFolders(touched);
-    // Not while a crt-list on disk still names it.
-    for (const { file, staged } of steps) if (staged === null) await files.remove(file);
-    await files.syncFolders(touched);
-    await journal.clear();
-  }
+export function certificateFinisher(parts: CertificateFinisherParts): CertificateFinisher {
+  const { files, paths, runtime, journal } = parts;
 
-  async function undo({ file, path, steps }: CertificateEntry): Promise<void> {
-    for (const { staged } of steps) if (staged !== null) await files.remove(staged);
-    await bring(file, path).catch((cause) => {
+  async function undo({ file, path, pem }: CertificateEntry): Promise<void> {
+    if (pem) await files.remove(pem.staged);
+    await runtime.converse(async (talk) => {
+      const target = targetOnDisk(file, await readOnDisk(files, paths, file));
+      const plan = await planTarget(talk, { path, ...target }, { ...paths, always: true });
+      await carryOutTarget(talk, plan);
+    }).catch((cause) => {
       const { code, message } = AgentError.from(cause);
       if (!REFUSALS.has(code)) throw cause;
       log.warning(`HAProxy may hold a part of a failed change: ${message}`);
@@ -58,20 +49,47 @@ export function certificateFinisher(
     await journal.clear();
   }
 
-  /** True where none of the new files is in its place yet. */
-  const untouched = ({ steps }: CertificateEntry) =>
-    steps.every(({ file, staged }) => files.signature(staged ?? file) !== "missing");
+  /** What the entry was about, where its PEM is still to be had. */
+  async function wishOf(
+    { file, path, listed, pem }: CertificateEntry,
+  ): Promise<CertificateWish | undefined> {
+    if (listed === null) return { file, path, always: true };
+    const staged = pem ? await files.read(pem.staged, MAX_PEM) : undefined;
+    const text = staged ?? await files.read(file, MAX_PEM);
+    if (text === undefined || (pem && sha256(text) !== pem.sha256)) return undefined;
+    const { names, complete, record } = listed;
+    const wanted = {
+      names,
+      complete,
+      pem: readPem(text, file),
+      described: "key and certificate",
+      ...(record && { record: recordFromJson(record) }),
+    };
+    return { file, path, wanted, always: true };
+  }
 
   async function carryOut(entry: CertificateEntry): Promise<void> {
-    const { tool, file, path, steps } = entry;
-    const instead = new Map(steps.map((step) => [step.file, step.staged]));
-    const refusal = await bring(file, path, instead).then(() => undefined, AgentError.from);
-    if (refusal && !REFUSALS.has(refusal.code)) throw refusal;
-    if (refusal && untouched(entry)) {
+    const { tool, file, pem } = entry;
+    const wish = await wishOf(entry);
+    const takenBack = async (why: string) => {
       await undo(entry);
-      return log.info(`${tool} of ${file} was cut off: taken back, as ${refusal.message}`);
-    }
-    await putInPlace(entry);
+      log.info(`${tool} of ${file} was cut off: taken back, as ${why}`);
+    };
+    if (wish === undefined) return await takenBack("its new PEM is gone");
+    const work = await runtime.converse(async (talk) => {
+      const { plan, changes } = await workOut(talk, wish, parts);
+      const refusal = await carryOutTarget(talk, plan).then(() => undefined, AgentError.from);
+      if (refusal && !REFUSALS.has(refusal.code)) throw refusal;
+      return { changes, refusal };
+    });
+    // With the new PEM in its place there is no way back.
+    const isStaged = pem !== null && files.signature(pem.staged) !== "missing";
+    const { refusal } = work;
+    if (refusal && (isStaged || wish.wanted === undefined)) return await takenBack(refusal.message);
+    if (refusal) log.warning(`HAProxy may lack a part of what was cut off: ${refusal.message}`);
+    await putInPlace(files, work.changes, await stageAll(files, work.changes));
+    if (pem) await files.remove(pem.staged);
+    await journal.clear();
     log.info(`${tool} of ${file} was cut off: carried out`);
   }
 
@@ -83,7 +101,6 @@ export function certificateFinisher(
       await undo(entry);
       log.info(`${entry.tool} of ${entry.file} had failed half-way: HAProxy is rid of it`);
     },
-    putInPlace,
     undo,
   };
 }

@@ -1,12 +1,17 @@
 /** The certificates as a whole: read from disk anew each time, compared with HAProxy and sent. */
 import type { Files } from "../config.ts";
-import type { AgentError } from "../errors.ts";
+import { AgentError } from "../errors.ts";
+import { log } from "../log.ts";
 import type { Convergence } from "../reconcile/converge.ts";
 import { certificateDrift, convergeCertificates } from "../reconcile/certificates.ts";
 import type { Drift } from "../reconcile/subject.ts";
-import type { Conversation } from "../runtime/connection.ts";
-import type { CertificateFiles } from "../state/certificates.ts";
+import { commandsOf, planTarget } from "../reconcile/one_certificate.ts";
+import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
+import type { RootFiles } from "../sandbox/files.ts";
+import { certificateFiles } from "../state/certificates.ts";
 import type { CertificateChanges } from "./certificate_change.ts";
+import { readOnDisk, targetOnDisk } from "./certificate_disk.ts";
+import { listCertificate } from "./certificate_files.ts";
 
 /** What disk holds of certificates. */
 export interface CertificatesView {
@@ -22,18 +27,37 @@ export interface CertificateKeeper {
   drift(conversation: Conversation): Promise<Drift>;
   /** Goes on after a refusal. */
   converge(conversation: Conversation): Promise<Convergence>;
-  /** What was cut off is finished first. Under the lock. */
-  finish(): Promise<void>;
+  /** What was cut off is finished first; what keeps it from that, else nothing. Under the lock. */
+  finish(): Promise<readonly AgentError[]>;
   /** HAProxy serves what only certificates.json names: the crt-list names it from now on, too. Under the lock. */
   adopt(): Promise<void>;
 }
 
+export interface CertificateKeeperParts {
+  readonly files: RootFiles;
+  readonly paths: Files;
+  readonly runtime: RuntimeClient;
+  readonly changes: Pick<CertificateChanges, "finishHeld" | "staged">;
+}
+
 export function certificateKeeper(
-  source: CertificateFiles,
-  changes: Pick<CertificateChanges, "finishHeld" | "adoptHeld">,
-  { crtList }: Pick<Files, "crtList">,
+  { files, paths, runtime, changes }: CertificateKeeperParts,
 ): CertificateKeeper {
+  const source = certificateFiles(files, paths);
+  const { crtList } = paths;
   let count = 0;
+
+  async function adoptOne(file: string): Promise<void> {
+    const before = await readOnDisk(files, paths, file);
+    const target = targetOnDisk(file, before);
+    if (before.mine.length > 0 || target.wanted === undefined) return;
+    const plan = await runtime.converse((talk) => planTarget(talk, target, { crtList }));
+    // One that HAProxy does not take would keep it from starting.
+    if (commandsOf(plan).length > 0) return;
+    const options = { names: [], complete: false };
+    const { text } = listCertificate(before.list, { path: plan.name, mine: [] }, options);
+    await files.replace(crtList, text);
+  }
 
   return {
     get count() {
@@ -42,7 +66,8 @@ export function certificateKeeper(
     async look() {
       const { certificates, problems } = await source.read();
       count = certificates.length;
-      return { count, problems };
+      const cutOff = await changes.staged().then(() => [], (cause) => [AgentError.from(cause)]);
+      return { count, problems: [...cutOff, ...problems] };
     },
     drift: async (conversation) =>
       await certificateDrift(conversation, await source.lists(), source, { crtList }),
@@ -52,12 +77,14 @@ export function certificateKeeper(
       count = Math.max(0, listed.certificates.length - convergence.problems.length);
       return convergence;
     },
-    finish: changes.finishHeld,
+    finish: () => changes.finishHeld().then(() => [], (cause) => [AgentError.from(cause)]),
     async adopt() {
       const { certificates } = await source.lists();
-      await changes.adoptHeld(
-        certificates.filter(({ path }) => path === undefined).map(({ file }) => file),
-      );
+      for (const { file, path } of certificates) {
+        if (path !== undefined) continue;
+        // What is wrong with it was said when it was to be sent.
+        await adoptOne(file).catch((cause) => log.debug(AgentError.from(cause).message));
+      }
     },
   };
 }

@@ -13,7 +13,7 @@ export interface FileChange {
   readonly lines: readonly string[];
 }
 
-/** All or none. */
+/** All or none, and found again after a power cut. None for a file that goes. */
 export async function stageAll(
   files: RootFiles,
   changes: readonly FileChange[],
@@ -23,11 +23,29 @@ export async function stageAll(
     for (const { file, text, mode } of changes) {
       staged.push(text === null ? undefined : await files.stage(file, text, mode));
     }
+    await files.syncFolders(staged.flatMap((each) => each ? [each.path] : []));
     return staged;
   } catch (cause) {
-    await Promise.all(staged.map((file) => file?.discard()));
+    await discardAll(staged);
     throw cause;
   }
+}
+
+export async function discardAll(staged: readonly (StagedFile | undefined)[]): Promise<void> {
+  await Promise.all(staged.map((file) => file?.discard()));
+}
+
+/** In their order; a file that goes only once the others are there for good, as they may still name it. */
+export async function putInPlace(
+  files: RootFiles,
+  changes: readonly FileChange[],
+  staged: readonly (StagedFile | undefined)[],
+): Promise<void> {
+  const touched = changes.map(({ file }) => file);
+  for (const file of staged) await file?.commit();
+  await files.syncFolders(touched);
+  for (const { file, text } of changes) if (text === null) await files.remove(file);
+  await files.syncFolders(touched);
 }
 
 export function previewOf(changes: readonly FileChange[], commands: readonly Command[]): Preview {

@@ -14,7 +14,6 @@ import { parseStat } from "../runtime/parse.ts";
 import type { Lock } from "../state/lock.ts";
 import { type Change, changesNothing, type Desired } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
-import { certificateFiles } from "../state/certificates.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 import { type CertificateChanges, certificateChanges } from "./certificate_change.ts";
 import { certificateKeeper } from "./certificates.ts";
@@ -66,7 +65,7 @@ export function transactions(parts: TransactionParts): Transactions {
   const { settings, store, lock, runtime, files } = parts;
   const { files: paths, haproxy: shape } = settings;
   const changes = certificateChanges({ files, paths, runtime, lock });
-  const certificates = certificateKeeper(certificateFiles(files, paths), changes, paths);
+  const certificates = certificateKeeper({ files, paths, runtime, changes });
   const readScope = scopeReader({ mapFile: paths.map, mapName: shape.mapName, shape });
   const queue: Job[] = [];
   let working = false;
@@ -216,7 +215,14 @@ export function transactions(parts: TransactionParts): Transactions {
         }),
     }),
     certificates: changes,
-    open: () => locked(async () => await store.tidy(await changes.staged())),
+    open: () =>
+      locked(async () => {
+        // What can't be read may need any of the files that were left: they stay then.
+        const needed = await changes.staged().catch((cause) => {
+          log.error(AgentError.from(cause).message);
+        });
+        if (needed) await store.tidy(needed);
+      }),
     change: (request) =>
       new Promise((resolve, reject) => {
         const { signal } = request;

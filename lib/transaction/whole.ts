@@ -113,7 +113,7 @@ export function whole(parts: WholeParts): Whole {
   }
 
   async function bringInLine(): Promise<Reconciled> {
-    await certificates.finish();
+    const cutOff = await certificates.finish();
     const reconciled = await runtime.converse(async (conversation) => {
       const process = processOf(await readInfo(conversation));
       const view = await readScope(conversation, "all");
@@ -121,7 +121,7 @@ export function whole(parts: WholeParts): Whole {
       const first = await converge(conversation, store.desired, "all", view, options);
       const then = await certificates.converge(conversation);
       const changed = [...first.changed, ...then.changed];
-      const problems = [...first.problems, ...then.problems];
+      const problems = [...cutOff, ...first.problems, ...then.problems];
       return { process, changed, problems, unchanged: unchanged(changed) };
     }, { deadlineMs: SEND_MS });
     await unfinished.settled();

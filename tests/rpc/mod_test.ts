@@ -103,7 +103,7 @@ Deno.test("a signal that aborts after the answer finds nobody", async () => {
 Deno.test("a deadline aborts the handler, which has its say", async () => {
   using wire = link({ wait: (_: unknown, { signal }) => aborted(signal) });
   const { code, message } = await errorOf(wire.peer.call("wait", 0, { deadlineMs: 20 }));
-  assert.deepEqual([code, message], ["CANCELLED", "20 ms passed"]);
+  assert.deepEqual([code, message], ["TIMEOUT", "20 ms passed"]);
 });
 
 Deno.test("a handler that ignores its abort: OUTCOME_UNKNOWN after the grace, and onDeaf", async () => {

@@ -70,6 +70,7 @@ Deno.test("the crt-list's lines come first, in their order, then the domains tha
       fingerprint: issued[name as string].fingerprint,
       chain: 1,
       size: issued[name as string].pem.length,
+      folders: ["/etc/haproxy/certs"],
       lines,
       ...(path && { path }),
     })),

@@ -1,5 +1,6 @@
 /** A change of a certificate is whole or not at all: on disk, in HAProxy, and after whatever cut it off. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { faultProxy } from "../support/fault_proxy.ts";
 import { HAPROXY_VERSIONS, type HaproxyVersion, startHaproxy } from "../support/haproxy.ts";
@@ -201,31 +202,53 @@ for (const version of HAPROXY_VERSIONS) {
   });
 }
 
-/** The journal as a process leaves it that was killed, with the change staged and not carried out. */
+interface CutOff {
+  /** The new certificate's PEM; without one it is to go. */
+  readonly pem?: string;
+  readonly todo?: "carry out" | "undo";
+  /** Which of the files had got their new text already. */
+  readonly moved?: readonly ("pem" | "list")[];
+}
+
+/** The files as a process leaves them that was killed in the middle of a change of a.test to a.test and *.a.test. */
 async function cutOff(
   rig: ToolRig,
-  next: Issued,
-  todo: "carry out" | "undo",
-  moved: readonly string[] = [],
-) {
+  { pem: next, todo = "carry out", moved = [] }: CutOff,
+): Promise<void> {
   const { root } = rig.haproxy;
-  const pem = join(root, "certs/a.test.pem"), list = join(root, "certs/crt-list.txt");
-  const json = join(root, "conf/certificates.json");
-  const texts = {
-    [pem]: next.pem,
-    [list]: `${(await crtList(rig)).replace(/^.*a\.test\.pem.*\n/m, "")}${pem} a.test *.a.test\n`,
-    [json]: `${JSON.stringify({ domains: ["a.test"] })}\n`,
-  };
-  const steps = [];
-  for (const [file, text] of Object.entries(texts)) {
-    const staged = `${file.replace(/([^/]+)$/, ".$1")}.${crypto.randomUUID()}.tmp`;
-    await Deno.writeTextFile(moved.some((name) => file.endsWith(name)) ? file : staged, text, {
-      mode: 0o600,
-    });
-    steps.push({ file, staged });
+  const file = join(root, "certs/a.test.pem"), list = join(root, "certs/crt-list.txt");
+  const names = ["a.test", "*.a.test"];
+  const staged = join(root, `certs/.a.test.pem.${crypto.randomUUID()}.tmp`);
+  if (next !== undefined) {
+    await Deno.writeTextFile(moved.includes("pem") ? file : staged, next, { mode: 0o600 });
   }
-  const entry = { tool: "haproxy_load_cert", todo, file: pem, path: pem, steps };
+  if (moved.includes("list")) {
+    const without = (await crtList(rig)).replace(/^.*a\.test\.pem.*\n/m, "");
+    await Deno.writeTextFile(
+      list,
+      next === undefined ? without : `${without}${file} ${names.join(" ")}\n`,
+    );
+  }
+  const digest = createHash("sha256").update(next ?? "").digest("hex");
+  const entry = {
+    tool: "haproxy_load_cert",
+    todo,
+    file,
+    path: file,
+    listed: next === undefined ? null : { names, complete: false, record: null },
+    pem: next === undefined ? null : { staged, sha256: digest },
+  };
   await Deno.writeTextFile(join(root, "data/journal/certificate.json"), JSON.stringify(entry));
+}
+
+/** a.test loaded, and the tools closed. */
+async function openLoaded(pki: Pki) {
+  const rig = await openTools();
+  const old = await pki.issue(["a.test"]);
+  await put(rig, "a.test.pem", old.pem);
+  await rig.call("load_cert", { domain: "a.test" });
+  await rig.context.close();
+  return { rig, old, [Symbol.asyncDispose]: () => rig[Symbol.asyncDispose]() };
 }
 
 const leftovers = async ({ haproxy: { root } }: ToolRig) =>
@@ -237,17 +260,14 @@ const leftovers = async ({ haproxy: { root } }: ToolRig) =>
     name.endsWith(".tmp") || name === "certificate.json"
   );
 
-for (const moved of [[], ["a.test.pem"], ["a.test.pem", "crt-list.txt"]]) {
+for (const moved of [[], ["pem"], ["pem", "list"]] as const) {
   const when = moved.length === 0 ? "before the first rename" : `behind that of ${moved.at(-1)}`;
   Deno.test(`a change that was cut off ${when} is carried out by whoever comes next`, async () => {
     await using pki = await openPki();
-    await using rig = await openTools();
-    const old = await pki.issue(["a.test"]);
-    await put(rig, "a.test.pem", old.pem);
-    await rig.call("load_cert", { domain: "a.test" });
-    await rig.context.close();
+    await using set = await openLoaded(pki);
+    const { rig } = set;
     const next = await pki.issue(["a.test", "*.a.test"]);
-    await cutOff(rig, next, "carry out", moved);
+    await cutOff(rig, { pem: next.pem, moved });
     await rig.reopen();
     assert.deepEqual(await shown(rig, "b.a.test"), [next.fingerprint]);
     assert.equal(await rig.file("certs/a.test.pem"), next.pem);
@@ -257,19 +277,78 @@ for (const moved of [[], ["a.test.pem"], ["a.test.pem", "crt-list.txt"]]) {
   });
 }
 
-Deno.test("a change that was cut off and that HAProxy refuses is taken back", async () => {
+for (const moved of [[], ["list"]] as const) {
+  Deno.test(`a deletion that was cut off ${moved.length ? "behind" : "before"} the crt-list's rename is carried out`, async () => {
+    await using pki = await openPki();
+    await using set = await openLoaded(pki);
+    const { rig } = set;
+    await cutOff(rig, { moved });
+    await rig.reopen();
+    assert.doesNotMatch(await crtList(rig) + await running(rig), /a\.test\.pem/);
+    assert.deepEqual(await leftovers(rig), []);
+    await assert.rejects(rig.file("certs/a.test.pem"), Deno.errors.NotFound);
+    await rig.haproxy.kill9();
+    await rig.haproxy.start();
+  });
+}
+
+Deno.test("what a person wrote into the lists behind a crash stays", async () => {
   await using pki = await openPki();
-  await using rig = await openTools();
-  const old = await pki.issue(["a.test"]);
-  await put(rig, "a.test.pem", old.pem);
-  await rig.call("load_cert", { domain: "a.test" });
-  const before = [await snapshotFiles(rig.haproxy), await running(rig)];
-  await rig.context.close();
-  const next = await pki.issue(["a.test"]);
-  await cutOff(rig, { ...next, pem: next.certificate + old.key }, "carry out");
+  await using set = await openLoaded(pki);
+  const { rig } = set;
+  const next = await pki.issue(["a.test", "*.a.test"]);
+  await cutOff(rig, { pem: next.pem });
+  const other = await pki.issue(["b.test"]);
+  await put(rig, "b.test.pem", other.pem);
+  const line = `${join(rig.haproxy.root, "certs/b.test.pem")} b.test\n`;
+  const list = join(rig.haproxy.root, "certs/crt-list.txt");
+  await Deno.writeTextFile(list, `# mine\n${line}`, { append: true });
   await rig.reopen();
-  assert.deepEqual([await snapshotFiles(rig.haproxy), await running(rig)], before);
-  assert.deepEqual(await leftovers(rig), []);
+  assert.ok((await crtList(rig)).includes(`# mine\n${line}`));
+  assert.deepEqual(await shown(rig, "c.a.test"), [next.fingerprint]);
+  assert.deepEqual(await shown(rig, "b.test"), [other.fingerprint]);
+});
+
+Deno.test("a change that was cut off and whose new PEM is gone, or that HAProxy refuses, is taken back", async () => {
+  await using pki = await openPki();
+  await using set = await openLoaded(pki);
+  const { rig, old } = set;
+  const before = [await snapshotFiles(rig.haproxy), await running(rig)];
+  const next = await pki.issue(["a.test"]);
+  for (const pem of [next.certificate + old.key, undefined]) {
+    await cutOff(rig, { pem: pem ?? next.pem });
+    if (pem === undefined) {
+      for (const name of await leftovers(rig)) {
+        if (name.endsWith(".tmp")) await Deno.remove(join(rig.haproxy.root, "certs", name));
+      }
+    }
+    await rig.reopen();
+    assert.deepEqual([await snapshotFiles(rig.haproxy), await running(rig)], before);
+    assert.deepEqual(await leftovers(rig), []);
+    await rig.context.close();
+  }
+  await rig.reopen();
+});
+
+Deno.test("a journal that can't be read stops neither healing nor the domains, and health tells", async () => {
+  await using pki = await openPki();
+  await using set = await openLoaded(pki);
+  const { rig } = set;
+  const journal = join(rig.haproxy.root, "data/journal/certificate.json");
+  await Deno.writeTextFile(journal, "{");
+  await rig.reopen();
+  await rig.call("add_domain", { domain: "x.test", ip: "127.0.0.1" });
+  const map = join(rig.haproxy.root, "conf/domains.map");
+  await rig.haproxy.runtime(`clear map ${map}`);
+  const error = await rig.refused("restore_state");
+  assert.equal(error.code, "STATE_CORRUPT");
+  assert.match(await rig.haproxy.runtime(`show map ${map}`), /x\.test pool_1/);
+  const { text, structured } = await rig.call("health");
+  assert.equal(structured.status, "degraded");
+  assert.match(text, /certificates +degraded .*certificate\.json/);
+  assert.equal((await rig.refused("load_cert", { domain: "a.test" })).code, "STATE_CORRUPT");
+  await Deno.remove(journal);
+  await rig.call("load_cert", { domain: "a.test" });
 });
 
 Deno.test("what HAProxy holds of a failed change is taken out of it once it answers again", async () => {
@@ -308,4 +387,70 @@ Deno.test("a domain that only certificates.json names gets its line of the crt-l
   assert.match(await crtList(rig), /\/a\.test\.pem\n$/);
   await rig.haproxy.reload();
   assert.deepEqual(await shown(rig, "a.test"), [fingerprint]);
+});
+
+Deno.test("one that only certificates.json names and that can't be read keeps nothing else from being restored", async () => {
+  await using rig = await openTools({ heal: false });
+  await put(rig, "bad.test.pem", "garbage\n");
+  const json = join(rig.haproxy.root, "conf/certificates.json");
+  await Deno.writeTextFile(json, '{"domains": ["bad.test"]}');
+  const before = await crtList(rig);
+  await rig.call("add_domain", { domain: "x.test", ip: "127.0.0.1" });
+  const map = join(rig.haproxy.root, "conf/domains.map");
+  await rig.haproxy.runtime(`clear map ${map}`);
+  assert.equal((await rig.refused("restore_state")).code, "CERTIFICATE");
+  assert.match(await rig.haproxy.runtime(`show map ${map}`), /x\.test pool_1/);
+  assert.equal(await crtList(rig), before);
+});
+
+Deno.test("a certificate lies where HAProxy sees the others, and of two folders nobody can tell", async () => {
+  await using pki = await openPki();
+  await using rig = await openTools();
+  const { root } = rig.haproxy;
+  const elsewhere = join(root, "mounted");
+  await Deno.mkdir(elsewhere);
+  const list = join(root, "certs/crt-list.txt");
+  await Deno.copyFile(join(root, "certs/default.pem"), join(elsewhere, "default.pem"));
+  await Deno.writeTextFile(list, `${elsewhere}/default.pem\n`);
+  await rig.haproxy.reload();
+  const { pem, fingerprint } = await pki.issue(["a.test"]);
+  await put(rig, "a.test.pem", pem);
+  await rig.call("load_cert", { domain: "a.test" });
+  assert.equal(await crtList(rig), `${elsewhere}/default.pem\n${elsewhere}/a.test.pem a.test\n`);
+  assert.deepEqual(await shown(rig, "a.test"), [fingerprint]);
+
+  await Deno.writeTextFile(list, `/third/other.pem other.test\n`, { append: true });
+  await put(rig, "b.test.pem", (await pki.issue(["b.test"])).pem);
+  assert.equal((await rig.refused("load_cert", { domain: "b.test" })).code, "CONFLICT");
+});
+
+Deno.test("two files of one name are told apart by nobody, so neither is touched", async () => {
+  await using pki = await openPki();
+  await using rig = await openTools();
+  const { pem } = await pki.issue(["a.test"]);
+  await put(rig, "a.test.pem", pem);
+  await rig.call("load_cert", { domain: "a.test" });
+  const list = join(rig.haproxy.root, "certs/crt-list.txt");
+  await Deno.writeTextFile(list, "/other/a.test.pem b.test\n", { append: true });
+  const before = await crtList(rig);
+  for (const name of ["delete_cert", "load_cert"]) {
+    const { code, message } = await rig.refused(name, { domain: "a.test" });
+    assert.equal(code, "CERTIFICATE", message);
+    assert.match(message, /lines \d, \d: these are different files/);
+  }
+  assert.equal(await crtList(rig), before);
+});
+
+Deno.test("where a file's mode kept HAProxy's group in, load_cert says that it does so no more", async () => {
+  await using pki = await openPki();
+  await using rig = await openTools();
+  const { pem } = await pki.issue(["a.test"]);
+  await put(rig, "a.test.pem", pem);
+  const file = join(rig.haproxy.root, "certs/a.test.pem");
+  await Deno.chmod(file, 0o640);
+  const { text } = await rig.call("load_cert", { domain: "a.test" });
+  assert.match(text, /had mode 0640 and has 0600 now/);
+  await Deno.chmod(join(rig.haproxy.root, "certs"), 0o2750);
+  await rig.call("load_cert", { domain: "a.test" });
+  assert.equal((await Deno.stat(file)).mode! & 0o777, 0o640);
 });

@@ -85,11 +85,10 @@ export function openChallengeRecords(): ChallengeRecords {
         signal.throwIfAborted();
         value = await work();
       } catch (cause) {
-        const removal = tidyUp();
-        const left = await (signal.aborted ? Promise.race([removal, answerSoon()]) : removal);
+        const left = await Promise.race([tidyUp(), answerSoon(signal)]);
         throw left.length > 0 ? withRecordsLeft(cause, left) : cause;
       }
-      await tidyUp();
+      await Promise.race([tidyUp(), answerSoon(signal)]);
       return value;
     },
     async removed() {
@@ -101,7 +100,11 @@ export function openChallengeRecords(): ChallengeRecords {
 const isAnswer = (cause: unknown) =>
   cause instanceof AgentError && cause.details?.status !== undefined;
 
-async function answerSoon(): Promise<string[]> {
+/** A moment after the abort, whenever that comes. */
+async function answerSoon(signal: AbortSignal): Promise<string[]> {
+  if (!signal.aborted) {
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  }
   await pause(ANSWER_MS);
   return [];
 }

@@ -25,7 +25,7 @@ export interface Client {
    * @throws {AgentError} ACME, TIMEOUT; the signal's reason
    */
   step<T>(step: Step, work: () => Promise<T>): Promise<T>;
-  /** The CA as it is now: its directory is read anew. */
+  /** The CA with its directory, which is read once: a room does not live long. */
   connect(signal: AbortSignal): Promise<AcmeClient>;
   /** The account without asking the CA for it. */
   account(client: AcmeClient, existing: AcmeAccountKey): Promise<AcmeAccount>;
@@ -42,6 +42,7 @@ const innerFetch: typeof fetch = (input, init) =>
 
 export function openClient(settings: AcmeRoomSettings, outgoing: Outgoing): Client {
   globalThis.fetch = innerFetch;
+  let connected: AcmeClient | undefined;
   const { host } = new URL(settings.directory);
   const who = `The CA ${host}`;
 
@@ -81,8 +82,8 @@ export function openClient(settings: AcmeRoomSettings, outgoing: Outgoing): Clie
     host,
     step,
     quote: outgoing.quote,
-    connect(signal) {
-      return step({ doing: "show its directory", signal }, async () => {
+    async connect(signal) {
+      return connected ??= await step({ doing: "show its directory", signal }, async () => {
         const client = await AcmeClient.init(settings.directory);
         const { newNonce, newAccount, newOrder } = client.directory ?? {};
         for (const url of [newNonce, newAccount, newOrder]) new URL(url);

@@ -9,7 +9,7 @@ import { log } from "../../log.ts";
 import { parseDomain } from "../../names/domain.ts";
 import type { CallContext } from "../../rpc/mod.ts";
 import { openRoot, type RootFiles } from "../../sandbox/files.ts";
-import type { AcmeShIssued, HostActs } from "../../../tools/host_acts.ts";
+import type { AcmeShIssued, OrderActs } from "../../issuance/source.ts";
 import { unlessAborted } from "./abort.ts";
 import { roomSettings } from "./acme_room.ts";
 import { type AcmeShAccount, type AcmeShHome, makeAcmeShHome } from "./acme_sh_home.ts";
@@ -36,9 +36,9 @@ export interface AcmeShOptions {
 type ActNames = "acmeShIssue" | "acmeShForget";
 export type AcmeShActs = {
   readonly [Name in ActNames]: (
-    args: Parameters<HostActs[Name]>[0],
+    args: Parameters<OrderActs[Name]>[0],
     context: Pick<CallContext, "signal">,
-  ) => ReturnType<HostActs[Name]>;
+  ) => ReturnType<OrderActs[Name]>;
 };
 
 /** Cancelled, acmeShIssue rejects when acme.sh has taken its TXT records out; the next one waits for that, too. */
