@@ -33,6 +33,8 @@ export interface Files {
   readonly lock: string;
   /** Held while certificates are ordered. */
   readonly renewalLock: string;
+  /** Held while HAProxy is asked or told about certificates. */
+  readonly certificateLock: string;
   readonly journal: string;
   /** The certificate change that is under way. */
   readonly certificateJournal: string;
@@ -152,6 +154,7 @@ export function readSettings(env: Environment): Settings {
   const own = {
     lock: join(base, "data/lock"),
     renewalLock: join(base, "data/renewal.lock"),
+    certificateLock: join(base, "data/certificates.lock"),
     journal: join(base, "data/journal/changes.jsonl"),
     certificateJournal: join(base, "data/journal/certificate.json"),
     audit: join(base, "data/audit.jsonl"),

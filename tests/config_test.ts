@@ -14,6 +14,7 @@ Deno.test("the defaults are the contract's", () => {
     crtList: "/opt/haproxy/certs/crt-list.txt",
     lock: "/opt/haproxy/data/lock",
     renewalLock: "/opt/haproxy/data/renewal.lock",
+    certificateLock: "/opt/haproxy/data/certificates.lock",
     journal: "/opt/haproxy/data/journal/changes.jsonl",
     certificateJournal: "/opt/haproxy/data/journal/certificate.json",
     audit: "/opt/haproxy/data/audit.jsonl",

@@ -12,7 +12,7 @@ const MAX_FILE_NAME = 255;
 
 /** A domain that has, or is to have, a certificate. Throws VALIDATION for a wildcard: its certificate is its domain's. */
 export function parseCertificateDomain(typed: string): string {
-  const { name, wildcard } = parseDomain(typed);
+  const { name, wildcard } = parseName(typed);
   if (name.length > MAX_FILE_NAME - ".pem".length) {
     throw new AgentError("VALIDATION", `${name} is too long for a file's name.`, {
       hint: `A domain with a certificate has ${MAX_FILE_NAME - 4} characters at most.`,
@@ -20,10 +20,18 @@ export function parseCertificateDomain(typed: string): string {
   }
   if (!wildcard) return name;
   throw new AgentError("VALIDATION", `${name} has no certificate of its own.`, {
-    hint: `Give ${
-      name.slice(2)
-    }: its certificate covers the wildcard where wildcard=true was asked.`,
+    hint: `It is in its domain's: haproxy_issue_cert domain=${name.slice(2)} wildcard=true.`,
   });
+}
+
+function parseName(typed: string) {
+  try {
+    return parseDomain(typed);
+  } catch (cause) {
+    throw new AgentError("VALIDATION", AgentError.from(cause).message, {
+      hint: "Give a host name such as www.example.com.",
+    });
+  }
 }
 
 /** As {@linkcode parseCertificateDomain}, or the name of a file in certs/ that belongs to no domain, such as default. */
@@ -119,7 +127,7 @@ export function detailsOf(
     running: running
       ? {
         serial: running.serial ?? "",
-        not_after: running.notAfter ?? "",
+        not_after: running.notAfter ? seconds(new Date(running.notAfter)) : "",
         names: [...running.names],
         fingerprint_sha1: running.fingerprint ?? "",
         chain: running.chain,
@@ -130,7 +138,9 @@ export function detailsOf(
 
 /** `• example.com: until 2027-02-21 (88 days), issuer CN=R12, example.com *.example.com; loaded`. */
 export function certificateLine(entry: CertificateEntry): string {
-  const { domain, names, issuer, not_after, days_left, problem } = entry;
+  const { names, issuer, not_after, days_left, problem } = entry;
+  // A file's name may hold anything.
+  const domain = entry.domain.replaceAll(/\p{Cc}/gu, "?");
   if (not_after === "") return `• ${domain}: ${problem || "no certificate"}`;
   const shown = names.slice(0, 5).join(" ") +
     (names.length > 5 ? ` and ${names.length - 5} more` : "");

@@ -80,7 +80,9 @@ export function detailsText(certificate: z.output<typeof certificateDetails>): s
     ["file", certificate.file],
     [
       "HAProxy",
-      running === null
+      certificate.loaded === null
+        ? "was not seen"
+        : running === null
         ? "has nothing under its name"
         : running.fingerprint_sha1 === fingerprint_sha1
         ? "has this one"
@@ -129,6 +131,7 @@ export const loadCert = tool({
       ? undefined
       : { client: "none" as const, names };
     const modeBefore = await context.files.mode(file) ?? 0;
+    const served = (await context.issuer.inventory.one(domain, { signal }))?.running?.names ?? [];
     const { replaced, preview } = await context.transactions.certificates.put({
       tool: "haproxy_load_cert",
       domain,
@@ -149,7 +152,13 @@ export const loadCert = tool({
         "owner, make the folder setgid to HAProxy's group.",
       ]
       : [];
-    const warnings = [...pem.warnings, ...narrowed].map((warning) => `warning  ${warning}`);
+    const lost = served.filter((name) => !names.includes(name.toLowerCase()));
+    const lacking = lost.length > 0
+      ? [`It is no longer for ${lost.slice(0, 10).join(", ")}, as the one before was.`]
+      : [];
+    const warnings = [...pem.warnings, ...narrowed, ...lacking].map((warning) =>
+      `warning  ${warning}`
+    );
     return answer(
       [`${domain}'s certificate is loaded, for ${names.join(", ")}.`, ...warnings].join("\n"),
       { loaded: !dry_run, replaced, certificate },

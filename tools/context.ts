@@ -73,7 +73,9 @@ export async function openContext(
   const lock = fileLock(files, paths.lock, me, LOCK_WAIT_MS);
   const store = openStore(files, paths, haproxy);
   const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
-  const path = transactions({ settings, store, lock, runtime, files });
+  const certificateLock = fileLock(files, paths.certificateLock, me, LOCK_WAIT_MS);
+  const turn = certificateLock.hold;
+  const path = transactions({ settings, store, lock, runtime, files, turn });
 
   await path.open().catch((cause) => {
     // In the shell each tool says so itself: haproxy_health and haproxy_check_config are for such moments.
@@ -89,7 +91,7 @@ export async function openContext(
     paths,
     changes,
     source: certificateSource({ ...settings.acme, files, acmeFolder: paths.acmeFolder, host }),
-    inventory: inventory({ files, paths, runtime, changes }),
+    inventory: inventory({ files, paths, runtime, changes, turn }),
     lock: fileLock(files, paths.renewalLock, me, LOCK_WAIT_MS),
   });
   const audit = (record: AuditRecord) =>
@@ -123,6 +125,7 @@ export async function openContext(
       await renewals?.close();
       await certificates.close();
       await path.close();
+      certificateLock.close();
     },
   };
 }

@@ -20,8 +20,7 @@ export const oneOf = <const T extends readonly string[]>(words: T) =>
 
 export const domain = () =>
   text().describe("Host name such as www.example.com; *.example.com is the wildcard.");
-export const certificateDomain = () =>
-  text().describe("Host name such as example.com; its wildcard is in the same certificate.");
+export const certificateDomain = () => text().describe("Host name such as example.com, without *.");
 /** The upper bound is a setting, so the handler checks it; 0 lets the tool choose where that is allowed. */
 export const slot = (min: 0 | 1) =>
   whole(min, 1000).describe(

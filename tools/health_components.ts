@@ -133,7 +133,10 @@ export function haproxyComponent(at: RuntimeAddress, running: Settled): Componen
 export function filesComponent(
   paths: Files,
   host: HostStatus | AgentError,
-  { problem, certificates }: FilesView,
+  { problem, certificates, escapes }: FilesView & {
+    /** Symlinks that lead out of the root. */
+    readonly escapes: readonly string[];
+  },
   running: Settled,
 ): Components["config_files"] {
   const problems = [...(problem ? [problem] : []), ...certificates.problems]
@@ -163,7 +166,10 @@ export function filesComponent(
   const bad = files.filter(({ problem }) => problem !== "").map(({ file, problem }) =>
     problem.startsWith(file) ? problem : `${basename(file)}: ${problem}`
   );
-  const all = [...bad, ...other];
+  const leading = escapes.map((link) =>
+    `${link} is a symlink that leads out of ${paths.root}, or nowhere: the next start will be refused`
+  );
+  const all = [...bad, ...other, ...leading];
   return all.length === 0
     ? { status: "ok", message: `${files.length} files, in order`, files }
     : { status: "degraded", message: all.join("; "), files };

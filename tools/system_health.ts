@@ -4,6 +4,7 @@ import project from "../deno.json" with { type: "json" };
 import { AgentError } from "../lib/errors.ts";
 import { domainOfKey } from "../lib/names/domain.ts";
 import { readProcesses } from "../lib/reconcile/processes.ts";
+import { findEscapes } from "../lib/sandbox/guard.ts";
 import type { ToolContext } from "./context.ts";
 import {
   certificatesComponent,
@@ -37,12 +38,13 @@ export const health = tool({
   input: z.strictObject({}),
   output: healthOutput,
   async run(_, context, { signal }) {
-    const [host, files, running, entries] = await Promise.all([
+    const [host, files, running, entries, escapes] = await Promise.all([
       askHost(context, signal),
       context.transactions.files(),
       settled(context, signal),
       // What keeps it from being read is among the files' problems.
       context.issuer.inventory.all({ askHaproxy: false }).catch(() => []),
+      findEscapes(context.files.root).catch(() => []),
     ]);
     const components: Components = {
       mcp: {
@@ -55,7 +57,7 @@ export const health = tool({
         read_only: context.readOnly,
       },
       haproxy: haproxyComponent(context.runtime.address, running),
-      config_files: filesComponent(context.paths, host, files, running),
+      config_files: filesComponent(context.paths, host, { ...files, escapes }, running),
       container: containerComponent(host),
       certificates: certificatesComponent(files, entries),
       sync: syncComponent(running),

@@ -1,7 +1,7 @@
 /** PEM files of a certificate with its key and chain: what HAProxy takes of one, in the one form that is sent to it. */
 import { createHash } from "node:crypto";
 import { AgentError } from "../errors.ts";
-import { type Bytes, elementLength } from "./der.ts";
+import { type Bytes, elementLength, elements, only, TAG } from "./der.ts";
 
 /** Bytes of a file: enough for a chain, and for text between the blocks. */
 export const MAX_PEM = 1024 * 1024;
@@ -14,6 +14,8 @@ export interface Pem {
   readonly text: string;
   /** Of the certificate that HAProxy serves. SHA-1 over its DER: hexadecimal, upper case, as `show ssl cert` prints it. */
   readonly fingerprint: string;
+  /** Of the same, hexadecimal in upper case: HAProxy 3.4 shows no fingerprint of an Ed25519 certificate. */
+  readonly serial: string;
   /** How many certificates follow that one. */
   readonly chain: number;
 }
@@ -46,6 +48,7 @@ export function readPem(text: string, file: string): Pem {
   return {
     text: blocks.filter(({ label }) => KEPT.test(label)).map(renderBlock).join(""),
     fingerprint: fingerprintOf(certificates[0].der),
+    serial: serialOf(certificates[0].der),
     chain: certificates.length - 1,
   };
 }
@@ -122,6 +125,18 @@ function decode(base64: string): Bytes | undefined {
   if (base64 === "" || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) return;
   const der = Uint8Array.fromBase64(base64);
   return der.length === elementLength(der) ? der : undefined;
+}
+
+/** RFC 5280, 4.1: the second element of the inner sequence, behind the version; empty where it can't be read. */
+function serialOf(der: Bytes): string {
+  try {
+    const [version, second] = elements(only(elements(only(der).content)[0].der).content);
+    const { content } = version.tag === TAG.integer ? version : second;
+    return (content.length > 1 && content[0] === 0 ? content.subarray(1) : content)
+      .toHex().toUpperCase();
+  } catch {
+    return "";
+  }
 }
 
 const fingerprintOf = (der: Bytes) => createHash("sha1").update(der).digest("hex").toUpperCase();

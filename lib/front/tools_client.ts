@@ -36,15 +36,19 @@ export function createToolsClient(onDeaf: (tool: string) => void): ToolsClient {
       if (!current) {
         throw new AgentError("INTERNAL", `${name} was not run: there is no tools room yet.`);
       }
+      const deadlineMs = deadlineOf(definition, call.args);
+      const end = performance.now() + deadlineMs;
       try {
         return await current.peer.call(name, call, {
           signal,
           onProgress,
-          deadlineMs: deadlineOf(definition, call.args),
+          deadlineMs,
           onDeaf: () => onDeaf(name),
         }) as ToolResult;
       } catch (cause) {
-        if (!(cause instanceof LostError)) throw explain(definition, cause, signal);
+        if (!(cause instanceof LostError)) {
+          throw explain(definition, cause, signal, performance.now() >= end);
+        }
         if (cause.started && !annotations.readOnlyHint) throw cause;
         if (signal.aborted) throw new AgentError("CANCELLED", `${name} was cancelled.`);
         if (sent > RESENDS) {
@@ -94,11 +98,17 @@ function deadlineOf({ deadlineMs, deadlineFromTimeout }: ToolDefinition, args: u
     : deadlineMs;
 }
 
-/** A tool that ends by its abort says CANCELLED; where the caller did not cancel, it was the deadline. */
-function explain({ name, annotations }: ToolDefinition, cause: unknown, signal: AbortSignal) {
+/** What a tool says that ends by its deadline's abort is told as such, with what to do. */
+function explain(
+  { name, annotations }: ToolDefinition,
+  cause: unknown,
+  signal: AbortSignal,
+  over: boolean,
+): AgentError {
   const error = AgentError.from(cause);
   const { code, message, details } = error;
-  const late = code === "CANCELLED" || (code === "OUTCOME_UNKNOWN" && annotations.readOnlyHint);
+  const late = code === "CANCELLED" || (code === "TIMEOUT" && over) ||
+    (code === "OUTCOME_UNKNOWN" && annotations.readOnlyHint);
   if (!late || signal.aborted) return error;
   const hint = annotations.readOnlyHint
     ? "Try again; if it stays so, look into the agent's log."

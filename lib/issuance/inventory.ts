@@ -4,6 +4,7 @@ import { checkPem, type UsablePem } from "../certificates/check.ts";
 import { MAX_PEM } from "../certificates/pem.ts";
 import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
+import { parseDomain } from "../names/domain.ts";
 import { certificateDifferences, lookAtCertificates } from "../reconcile/running_certificates.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
 import type { RunningCertificate } from "../runtime/parse_ssl.ts";
@@ -12,7 +13,7 @@ import type { CertificateRecord } from "../state/certificates_file.ts";
 import { linesByFile } from "../state/certificate_lists.ts";
 import { type CrtListLine, parseCrtListFile } from "../state/crt_list_file.ts";
 import { domainOfFile } from "../transaction/certificate_files.ts";
-import type { CertificateChanges } from "../transaction/certificate_change.ts";
+import type { CertificateChanges, CertificateTurn } from "../transaction/certificate_change.ts";
 
 /** The certificate and its chain, without the key. */
 export type Known = Omit<UsablePem, "text">;
@@ -56,13 +57,14 @@ export interface InventoryParts {
   readonly paths: Files;
   readonly runtime: RuntimeClient;
   readonly changes: Pick<CertificateChanges, "known">;
+  readonly turn: CertificateTurn;
 }
 
 const READ_AT_ONCE = 32;
 
 type Content = { readonly known?: Known; readonly problem?: string; readonly size: number };
 
-export function inventory({ files, paths, runtime, changes }: InventoryParts): Inventory {
+export function inventory({ files, paths, runtime, changes, turn }: InventoryParts): Inventory {
   const seen = new Map<string, Content & { readonly signature: Signature }>();
 
   /** Read again only once it was written again. */
@@ -111,7 +113,7 @@ export function inventory({ files, paths, runtime, changes }: InventoryParts): I
             const domain = domainOfFile(file);
             const record = domain === undefined ? undefined : json.records.get(domain);
             const { known, ...content } = await look(file);
-            const problem = ambiguous.get(file)?.message ?? content.problem;
+            const problem = ambiguous.get(file)?.message ?? content.problem ?? badName(name);
             return {
               name: basename(name, ".pem"),
               file,
@@ -140,15 +142,18 @@ export function inventory({ files, paths, runtime, changes }: InventoryParts): I
       file,
       folders,
       fingerprint: known?.certificate.sha1 ?? "",
+      serial: known?.certificate.serial ?? "",
       chain: known?.chain.length ?? 0,
       size: 0,
       lines,
       ...(lines.length > 0 && { path: lines[0].path }),
     }));
     try {
-      const running = await runtime.converse(
-        (talk) => lookAtCertificates(talk, certificates, paths.crtList),
-        { signal, deadlineMs: LOOK_MS },
+      const running = await turn(() =>
+        runtime.converse(
+          (talk) => lookAtCertificates(talk, certificates, paths.crtList),
+          { signal, deadlineMs: LOOK_MS },
+        )
       );
       const lacking = new Set(
         certificateDifferences(running).map(({ certificate }) => certificate),
@@ -180,6 +185,19 @@ export function inventory({ files, paths, runtime, changes }: InventoryParts): I
     all: (options) => list(undefined, options),
     one: async (name, options) => (await list(name, options)).at(0),
   };
+}
+
+/** What no tool could be told to load: it would look for another spelling. */
+function badName(file: string): string | undefined {
+  const name = basename(file, ".pem");
+  if (/^[A-Za-z0-9_-]{1,63}$/.test(name)) return undefined;
+  try {
+    const domain = parseDomain(name);
+    if (domain.name === name && !domain.wildcard) return undefined;
+    return `Rename the file to ${domain.name.replace(/^\*\./, "")}.pem: so it is looked for.`;
+  } catch {
+    return "The file's name is no domain: rename it to DOMAIN.pem.";
+  }
 }
 
 const LOOK_MS = 15_000;

@@ -55,8 +55,17 @@ export function orders(parts: Pick<IssuerParts, "files" | "paths" | "source" | "
       const signal = new AbortController().signal;
       await changes.put({ tool, domain, pem, record, complete: true, dryRun: false, signal });
     } catch (cause) {
-      if (WORTH_KEEPING.has(AgentError.from(cause).code)) await keep(domain, pem);
-      throw cause;
+      const { code, message, hint, details } = AgentError.from(cause);
+      if (!WORTH_KEEPING.has(code)) throw cause;
+      await keep(domain, pem);
+      throw new AgentError(code, message, {
+        hint: `${
+          hint ?? ""
+        } The certificate that was ordered is kept: the next call takes it, and orders no other.`
+          .trim(),
+        details,
+        cause,
+      });
     }
     await files.remove(keptFile(domain)).catch((cause) =>
       log.warning(AgentError.from(cause).message)

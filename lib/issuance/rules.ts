@@ -3,6 +3,9 @@ import { AgentError } from "../errors.ts";
 import { dueOf } from "./due.ts";
 import { type InventoryEntry, isManaged } from "./inventory.ts";
 
+/** With `_acme-challenge.` before it, it has to be a domain yet (RFC 1035: 253 characters). */
+const MAX_PROVED = 253 - "_acme-challenge.".length;
+
 /** The lock's error alone names who holds it. */
 export const isHeld = (details: AgentError["details"]): boolean => details?.holder !== undefined;
 
@@ -21,6 +24,11 @@ export function keepsWildcard(
   { domain, wildcard }: { readonly domain: string; readonly wildcard: boolean },
   entry: InventoryEntry | undefined,
 ): boolean {
+  if (domain.length > MAX_PROVED) {
+    throw new AgentError("VALIDATION", `${domain} is too long to be proved by a TXT record.`, {
+      hint: `It has ${domain.length} characters, of at most ${MAX_PROVED}.`,
+    });
+  }
   const now = entry ? namesNow(entry) : [];
   const lost = now.filter((name) => name !== domain && name !== `*.${domain}`);
   if (lost.length === 0) return wildcard || now.includes(`*.${domain}`);

@@ -56,7 +56,7 @@ export interface CertificateSource {
   readonly directory: string;
   /** Throws ACME, TIMEOUT, CANCELLED or UNSUPPORTED; no TXT record is left. An abort waits until that is so. */
   order(order: Order, context: OrderContext): Promise<Ordered>;
-  /** The token and the zone, without an order. Throws ACME. */
+  /** The token, the zone and the CA, without an order. Throws ACME. */
   check(domain: string, signal: AbortSignal): Promise<{ readonly zone: string }>;
   /** Asks the CA about several certificates, by their ARI identifiers; null where it has nothing to say, or why it does not. */
   renewalInfo(
@@ -140,9 +140,17 @@ export function certificateSource(parts: SourceParts): CertificateSource {
     return after;
   }
 
+  async function check(acme: Peer<AcmeActs & Handlers>, domain: string, signal: AbortSignal) {
+    // acme.sh keeps an account of its own.
+    const registered = client === "acme.sh" || await readAccount() !== undefined;
+    return await acme.call("check", { domain, registered }, { signal, deadlineMs: QUESTION_MS });
+  }
+
   const viaRoom = (order: Order, { signal, progress }: OrderContext) =>
     withRoom(async (acme) => {
       signal.throwIfAborted();
+      // What is missing is better said before anything is made at the CA.
+      await check(acme, order.domain, signal);
       progress({ progress: 0, total: 6, message: `account at ${new URL(directory).host}` });
       const request = { ...order, account: await account(acme, signal) };
       return await acme.call("order", request, {
@@ -174,8 +182,7 @@ export function certificateSource(parts: SourceParts): CertificateSource {
     client,
     directory,
     order: client === "builtin" ? viaRoom : viaAcmeSh,
-    check: (domain, signal) =>
-      withRoom((acme) => acme.call("checkDns", { domain }, { signal, deadlineMs: QUESTION_MS })),
+    check: (domain, signal) => withRoom((acme) => check(acme, domain, signal)),
     renewalInfo: (ids, signal) =>
       withRoom(async (acme) => {
         const found = new Map<string, RenewalInfo | AgentError | null>();

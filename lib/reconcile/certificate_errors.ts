@@ -20,10 +20,26 @@ export function firstFailure(
   }
 }
 
+/** HAProxy refuses everybody while one connection is at its certificates. */
+export const isLocked = (message: string): boolean =>
+  /Operations on certificates are currently locked/.test(message);
+
+export function lockedError(): AgentError {
+  return new AgentError(
+    "CONFLICT",
+    "HAProxy's certificates are locked: somebody else is at them by its Runtime API.",
+    {
+      hint:
+        "Try again. Where it stays so (HAProxy 3.4 has such a fault), haproxy_reload frees them.",
+    },
+  );
+}
+
 /** What HAProxy says of a key or a certificate is about the file; that it needs its default certificate is a guard. */
 export function refused(file: string, { command, message }: Failure): AgentError {
   const sentence = message.split("\n")[0].slice(0, 500).replace(/[.!]$/, "");
   const details = { file, command: command.line, reply: message.slice(0, 2_000) };
+  if (isLocked(message)) return lockedError();
   if (/used as default certificate/.test(message)) {
     return new AgentError("REFUSED", `HAProxy needs ${file}: ${sentence}.`, {
       hint:

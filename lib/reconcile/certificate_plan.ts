@@ -1,4 +1,5 @@
 /** What is to be sent so that HAProxy serves the certificates of disk, and what keeps it from that. */
+import { basename } from "node:path";
 import { AgentError } from "../errors.ts";
 import {
   abortCertificate,
@@ -6,9 +7,12 @@ import {
   commitCertificate,
   newCertificate,
   setCertificate,
+  showCrtLists,
 } from "../runtime/commands.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import { type Command, MAX_WITH_PAYLOAD } from "../runtime/encode.ts";
+import { parseCrtLists } from "../runtime/parse_ssl.ts";
+import { texts } from "../runtime/replies.ts";
 import type { ListedCertificates } from "../state/certificates.ts";
 import {
   type CertificateDifference,
@@ -47,6 +51,7 @@ export async function planCertificates(
 ): Promise<CertificatePlan> {
   const nothing = { list: "", differences: [], sendable: [] };
   const problems = [...listed.problems];
+  if (!listed.hasLines) problems.push(...await lostList(conversation, crtList));
   if (listed.certificates.length === 0) return { ...nothing, problems };
   let running: RunningCertificates;
   try {
@@ -76,6 +81,25 @@ export async function planCertificates(
       ...(foreign === undefined ? [] : [foreignError(foreign, outdated)]),
     ],
   };
+}
+
+/** That a crt-list has no line is all right only where HAProxy uses none. */
+async function lostList(conversation: Conversation, crtList: string): Promise<AgentError[]> {
+  const commands = [showCrtLists()];
+  const [lists] = texts(commands, await conversation.exchange(commands));
+  const used = parseCrtLists(lists).some((list) => basename(list) === basename(crtList));
+  return used ? [emptyList(crtList)] : [];
+}
+
+export function emptyList(crtList: string): AgentError {
+  return new AgentError(
+    "STATE_CORRUPT",
+    `${crtList} is missing or has no line: HAProxy does not start with it.`,
+    {
+      hint:
+        "Put back a good copy. What HAProxy has of it still: show ssl crt-list -n, by its Runtime API.",
+    },
+  );
 }
 
 /** Puts the certificate into HAProxy. The abort frees the transaction where the commit failed; else it is refused. */

@@ -163,10 +163,14 @@ async function pack(
   const { certificate, outdated } = difference;
   const parcel = { difference, listing: listing(difference, list) };
   if (!outdated) return { ...parcel, expected: certificate, storing: [] };
-  const { text, fingerprint, chain } = await source.pem(certificate.file);
+  const { text, fingerprint, serial, chain } = await source.pem(certificate.file);
   const now = { ...difference, certificate: { ...certificate, size: text.length } };
   if (isTooLarge(now)) throw tooLargeError(now);
-  return { ...parcel, expected: { fingerprint, chain }, storing: storing(difference, text) };
+  return {
+    ...parcel,
+    expected: { fingerprint, serial, chain },
+    storing: storing(difference, text),
+  };
 }
 
 /**

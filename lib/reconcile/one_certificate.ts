@@ -77,14 +77,16 @@ export async function planTarget(
   const lines = entries.filter(({ path }) => path === name);
   const plan = { name, list, target, absent: running === undefined };
   const { wanted } = target;
+  const foreign = transaction !== undefined && transaction.name !== name;
   if (wanted === undefined) {
     const removing = lines.map(({ line }) => delFromCrtList(list, name, line));
     if (running) removing.push(delCertificate(name));
+    if (foreign && removing.length > 0) throw foreignError(transaction.name, [{ certificate }]);
     return { ...plan, storing: [], adding: [], removing };
   }
   const outdated = always || running === undefined || !isServed(certificate, running);
   if (isTooLarge({ certificate, name, outdated })) throw tooLargeError({ certificate });
-  if (outdated && transaction !== undefined && transaction.name !== name) {
+  if (outdated && foreign) {
     throw foreignError(transaction.name, [{ certificate }]);
   }
   const difference = {
@@ -156,6 +158,7 @@ function asDesired({ file, path, folders, wanted }: CertificateTarget): DesiredC
     file,
     ...(path !== undefined && { path }),
     fingerprint: wanted?.pem.fingerprint ?? "",
+    serial: wanted?.pem.serial ?? "",
     chain: wanted?.pem.chain ?? 0,
     size: wanted?.pem.text.length ?? 0,
     lines: wanted?.lines ?? [],

@@ -19,7 +19,9 @@ import {
   type RunningCrtListEntry,
 } from "../runtime/parse_ssl.ts";
 import type { Command } from "../runtime/encode.ts";
-import { texts } from "../runtime/replies.ts";
+import { type Reply, texts } from "../runtime/replies.ts";
+import { pause } from "../pause.ts";
+import { isLocked, lockedError } from "./certificate_errors.ts";
 import type { CertificateContent, ListedCertificate } from "../state/certificates.ts";
 
 /** One whose PEM was looked into, or need not be: HAProxy has nothing of it. */
@@ -69,6 +71,23 @@ export function chooseCrtList(lists: readonly string[], file: string): string {
   );
 }
 
+const LOCKED_MS = 3_000;
+const AGAIN_MS = 50;
+
+/** Asks again while somebody else is at the certificates: what is refused for that is not absent. Throws CONFLICT. */
+async function askUnlocked(
+  conversation: Conversation,
+  commands: readonly Command[],
+): Promise<Reply[]> {
+  const end = performance.now() + LOCKED_MS;
+  for (;;) {
+    const replies = await conversation.exchange(commands);
+    if (replies.every((reply) => reply.ok || !isLocked(reply.message))) return replies;
+    if (performance.now() >= end) throw lockedError();
+    await pause(AGAIN_MS);
+  }
+}
+
 /** The certificates under HAProxy's names, and which of these names it has. */
 export interface CertificateNaming {
   readonly list: string;
@@ -88,7 +107,7 @@ export async function nameCertificates(
   crtList: string,
 ): Promise<CertificateNaming> {
   const commands = [showCrtLists(), showCertificates()];
-  const [lists, all] = texts(commands, await conversation.exchange(commands));
+  const [lists, all] = texts(commands, await askUnlocked(conversation, commands));
   const list = chooseCrtList(parseCrtLists(lists), crtList);
   const { names, transaction } = parseCertificateNames(all);
   const named = certificates.map((certificate) => ({
@@ -110,7 +129,7 @@ export async function showNamed(
     ...present.map(showCertificate),
     ...(ours === undefined ? [] : [showPendingCertificate(ours)]),
   ];
-  const [lines, ...shown] = await conversation.exchange(commands);
+  const [lines, ...shown] = await askUnlocked(conversation, commands);
   const loaded = new Map<string, RunningCertificate>();
   present.forEach((name, i) => {
     // Deleted in between: absent, then.
@@ -191,10 +210,15 @@ export function certificateDifferences(running: RunningCertificates): Certificat
 
 /** Where the PEM has no chain, HAProxy may have found one (issuers-chain-path): that is as it should be. */
 export function isServed(
-  { fingerprint, chain }: Partial<Pick<CertificateContent, "fingerprint" | "chain">>,
+  { fingerprint, serial, chain }: Partial<
+    Pick<CertificateContent, "fingerprint" | "serial" | "chain">
+  >,
   running: RunningCertificate,
 ): boolean {
-  return running.fingerprint === fingerprint && (chain === 0 || running.chain === chain);
+  const same = running.fingerprint === undefined
+    ? running.serial !== undefined && running.serial === serial
+    : running.fingerprint === fingerprint;
+  return same && (chain === 0 || running.chain === chain);
 }
 
 /**

@@ -26,7 +26,9 @@ export interface RootFiles {
   /**
    * The text, or undefined where there is no such file.
    *
-   * @param atMost bytes; a larger file, or what is no file and might never end, is STATE_IO
+   * What is no file, and might never end, is STATE_IO.
+   *
+   * @param atMost bytes; a larger file is STATE_IO, too
    */
   read(path: string, atMost?: number): Promise<string | undefined>;
   /** Writes and fsyncs the new text beside the file. */
@@ -37,7 +39,7 @@ export interface RootFiles {
   move(staged: string, path: string): Promise<void>;
   /** There may be none. */
   remove(path: string): Promise<void>;
-  /** The names of the files in a folder, links left out; none where there is no folder. */
+  /** The names of what is no folder in a folder; none where there is no folder. */
   names(folder: string): Promise<string[]>;
   /** Permission bits of a file or folder, those for setuid and setgid included; undefined where there is none. */
   mode(path: string): Promise<number | undefined>;
@@ -84,9 +86,9 @@ export async function openRoot(root: string): Promise<RootFiles> {
       guarded("read", path, async () => {
         try {
           const info = Deno.statSync(path);
-          if (atMost !== undefined) checkSize(info, atMost);
+          checkSize(info, atMost);
           // A hop to another thread costs more than reading a few pages, and there may be a thousand of such files.
-          if (info.isFile && info.size <= SMALL) return Deno.readTextFileSync(path);
+          if (info.size <= SMALL) return Deno.readTextFileSync(path);
           return await Deno.readTextFile(path);
         } catch (cause) {
           if (cause instanceof Deno.errors.NotFound) return undefined;
@@ -137,7 +139,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
     names: (folder) =>
       guarded("read", folder, async () => {
         const entries = await Array.fromAsync(Deno.readDir(folder));
-        return entries.filter(({ isFile }) => isFile).map(({ name }) => name).sort();
+        return entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name).sort();
       }, guardFolder).catch((cause) => {
         if (cause.cause instanceof Deno.errors.NotFound) return [];
         throw cause;
@@ -193,7 +195,7 @@ function ignoreMissing(cause: unknown): undefined {
   if (!(cause instanceof Deno.errors.NotFound)) throw cause;
 }
 
-function checkSize({ isFile, size }: Deno.FileInfo, atMost: number): void {
+function checkSize({ isFile, size }: Deno.FileInfo, atMost = Infinity): void {
   if (!isFile) throw new Error("it is not a file");
   if (size > atMost) throw new Error(`it is larger than ${atMost} bytes`);
 }

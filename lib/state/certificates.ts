@@ -27,7 +27,7 @@ export interface ListedCertificate {
 }
 
 /** What tells whether HAProxy serves this certificate. The PEM itself is read when it is sent, and never kept. */
-export interface CertificateContent extends Pick<Pem, "fingerprint" | "chain"> {
+export interface CertificateContent extends Pick<Pem, "fingerprint" | "serial" | "chain"> {
   /** Bytes of the PEM as it is sent. */
   readonly size: number;
 }
@@ -38,6 +38,10 @@ export interface ListedCertificates {
   readonly certificates: readonly ListedCertificate[];
   /** Lists that can't be read, each by its name: STATE_CORRUPT, STATE_IO, CERTIFICATE. What they are about is left alone. */
   readonly problems: readonly AgentError[];
+  /** Domains of certificates.json that have neither a line nor a PEM: CERTIFICATE. */
+  readonly missing: readonly AgentError[];
+  /** The crt-list has a line, or can't be read. HAProxy does not start with one that has none. */
+  readonly hasLines: boolean;
 }
 
 export interface DesiredCertificates {
@@ -52,7 +56,7 @@ export interface CertificateFiles {
   /** Looks into the PEMs of these; what can't be used is left out, and is a problem. A PEM is read again only once it was written again. */
   look(certificates: readonly ListedCertificate[]): Promise<DesiredCertificates>;
   /** Both, of all. */
-  read(): Promise<DesiredCertificates>;
+  read(): Promise<DesiredCertificates & Pick<ListedCertificates, "missing">>;
   /** Key, certificate and chain. Throws CERTIFICATE or STATE_IO. */
   pem(file: string): Promise<Pem>;
 }
@@ -86,8 +90,8 @@ export function certificateFiles(
     const signature = files.signature(file);
     const before = seen.get(file);
     if (before?.signature === signature) return before;
-    const { text, fingerprint, chain } = await pem(file);
-    return { signature, fingerprint, chain, size: text.length };
+    const { text, fingerprint, serial, chain } = await pem(file);
+    return { signature, fingerprint, serial, chain, size: text.length };
   }
 
   async function lookAt(listed: readonly ListedCertificate[]): Promise<DesiredCertificates> {
@@ -99,8 +103,8 @@ export function certificateFiles(
       looks.forEach((outcome, i) => {
         if (outcome.status === "rejected") return problems.push(AgentError.from(outcome.reason));
         seen.set(some[i].file, outcome.value);
-        const { fingerprint, chain, size } = outcome.value;
-        certificates.push({ ...some[i], fingerprint, chain, size });
+        const { fingerprint, serial, chain, size } = outcome.value;
+        certificates.push({ ...some[i], fingerprint, serial, chain, size });
       });
     }
     return { certificates, problems };
@@ -126,12 +130,18 @@ export function certificateFiles(
     const problems: AgentError[] = [];
     const lines = await parsed(paths.crtList, parseCrtListFile, problems) ?? [];
     // Without its lines nobody knows how a certificate is to be served.
-    if (problems.length > 0) return { certificates: [], problems };
+    if (problems.length > 0) return { certificates: [], problems, missing: [], hasLines: true };
     const json = await parsed(paths.certificates, parseCertificatesFile, problems);
     const named = linesByFile(lines, paths);
     problems.push(...named.ambiguous.values());
-    const unnamed = (json?.domains ?? []).map((domain) => join(paths.certsFolder, `${domain}.pem`))
-      .filter((file) => !named.lines.has(file) && exists(file));
+    const listless = (json?.domains ?? []).map((domain) => join(paths.certsFolder, `${domain}.pem`))
+      .filter((file) => !named.lines.has(file));
+    const unnamed = listless.filter(exists);
+    const missing = listless.filter((file) => !unnamed.includes(file)).map((file) =>
+      new AgentError("CERTIFICATE", `${paths.certificates} wants ${file}, which is missing.`, {
+        hint: "haproxy_issue_cert orders one; haproxy_delete_cert forgets the domain.",
+      })
+    );
     const files = new Set([...named.lines.keys(), ...unnamed]);
     for (const file of named.ambiguous.keys()) files.delete(file);
     for (const file of seen.keys()) if (!files.has(file)) seen.delete(file);
@@ -141,7 +151,7 @@ export function certificateFiles(
       const path = lines[0]?.path;
       return { subject: basename(file), file, lines, folders, ...(path && { path }) };
     });
-    return { certificates, problems };
+    return { certificates, problems, missing, hasLines: lines.length > 0 };
   }
 
   return {
@@ -151,7 +161,8 @@ export function certificateFiles(
     async read() {
       const listed = await lists();
       const { certificates, problems } = await lookAt(listed.certificates);
-      return { certificates, problems: [...listed.problems, ...problems] };
+      const { missing } = listed;
+      return { certificates, problems: [...listed.problems, ...problems], missing };
     },
   };
 

@@ -62,12 +62,19 @@ export interface CertificateChangesParts {
   readonly paths: Files;
   readonly runtime: RuntimeClient;
   readonly lock: Lock;
+  readonly turn: CertificateTurn;
 }
 
+/**
+ * One at a time, in this process and in others, who asks or tells HAProxy about certificates: it answers others with a
+ * refusal meanwhile, and 3.4 may then refuse everybody until it is reloaded. Taken inside the file lock, never outside.
+ */
+export type CertificateTurn = Lock["hold"];
+
 export function certificateChanges(parts: CertificateChangesParts): CertificateChanges {
-  const { files, paths, runtime, lock } = parts;
+  const { files, paths, runtime, lock, turn } = parts;
   const journal = certificateJournal(files, paths.certificateJournal);
-  const unfinished = certificateFinisher({ files, paths, runtime, journal });
+  const unfinished = certificateFinisher({ files, paths, runtime, journal, turn });
 
   /** Under the lock, with nothing left half-way, on one connection. */
   function change<T>(
@@ -76,7 +83,7 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
   ): Promise<T> {
     return waitingWith(signal, lock.hold, async () => {
       await unfinished.finish();
-      return await runtime.converse(act);
+      return await turn(() => runtime.converse(act));
     });
   }
 
@@ -155,7 +162,12 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
         const wanted = {
           names,
           complete,
-          pem: { text, fingerprint: certificate.sha1, chain: chain.length },
+          pem: {
+            text,
+            fingerprint: certificate.sha1,
+            serial: certificate.serial,
+            chain: chain.length,
+          },
           described: `key and certificate: ${
             names.join(", ")
           }, until ${notAfter}, SHA-256 ${certificate.sha256}`,
@@ -174,11 +186,12 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
       const wanted = {
         names,
         complete: true,
-        pem: { text: NOT_READ, fingerprint: "", chain: 0 },
+        pem: { text: NOT_READ, fingerprint: "", serial: "", chain: 0 },
         described: `a new key and certificate for ${names.join(", ")}`,
       };
       const wish = { file: pemFile(paths, domain), wanted, always: true };
-      return found(await runtime.converse((talk) => workOut(talk, wish, parts))).preview;
+      const work = await turn(() => runtime.converse((talk) => workOut(talk, wish, parts)));
+      return found(work).preview;
     },
     remove: (request) =>
       change(request, async (talk) => {

@@ -10,6 +10,7 @@ import type { RootFiles } from "../sandbox/files.ts";
 import type { CertificateEntry, CertificateJournal } from "../state/certificate_journal.ts";
 import { recordFromJson } from "../state/certificates_file.ts";
 import { readOnDisk, targetOnDisk } from "./certificate_disk.ts";
+import type { CertificateTurn } from "./certificate_change.ts";
 import { type CertificateWish, workOut } from "./certificate_work.ts";
 import { putInPlace, stageAll } from "./file_changes.ts";
 
@@ -18,12 +19,13 @@ export interface CertificateFinisherParts {
   readonly paths: Files;
   readonly runtime: RuntimeClient;
   readonly journal: CertificateJournal;
+  readonly turn: CertificateTurn;
 }
 
 export interface CertificateFinisher {
   /** What was cut off. Under the lock. Throws HAPROXY_UNREACHABLE, CONFLICT or STATE_IO with it still there. */
   finish(): Promise<void>;
-  /** Brings HAProxy back to what the files say, drops the staged PEM and forgets the entry. */
+  /** Brings HAProxy back to what the files say, drops the staged PEM and forgets the entry. In its caller's turn. */
   undo(entry: CertificateEntry): Promise<void>;
 }
 
@@ -33,7 +35,7 @@ const REFUSALS = new Set(["CERTIFICATE", "REFUSED", "HAPROXY_REJECTED"]);
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 export function certificateFinisher(parts: CertificateFinisherParts): CertificateFinisher {
-  const { files, paths, runtime, journal } = parts;
+  const { files, paths, runtime, journal, turn } = parts;
 
   async function undo({ file, path, pem }: CertificateEntry): Promise<void> {
     if (pem) await files.remove(pem.staged);
@@ -97,8 +99,8 @@ export function certificateFinisher(parts: CertificateFinisherParts): Certificat
     async finish() {
       const entry = await journal.read();
       if (entry === undefined) return;
-      if (entry.todo === "carry out") return await carryOut(entry);
-      await undo(entry);
+      if (entry.todo === "carry out") return await turn(() => carryOut(entry));
+      await turn(() => undo(entry));
       log.info(`${entry.tool} of ${entry.file} had failed half-way: HAProxy is rid of it`);
     },
     undo,

@@ -1,6 +1,7 @@
 /** What one change of a certificate makes of HAProxy and of the files: worked out from what they hold now. */
 import type { Pem } from "../certificates/pem.ts";
 import type { Files } from "../config.ts";
+import { emptyList } from "../reconcile/certificate_plan.ts";
 import { planTarget, type TargetPlan } from "../reconcile/one_certificate.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { RootFiles } from "../sandbox/files.ts";
@@ -59,6 +60,11 @@ export async function workOut(
   const { crtList } = paths;
   const domain = domainOfFile(file);
   const from = { file, folders };
+  // A first line would be HAProxy's default certificate at its next start.
+  if (list.lines.length === 0) {
+    await planTarget(talk, from, { crtList });
+    throw emptyList(crtList);
+  }
   // Where no line names it yet, HAProxy tells how it spells the folder.
   const path = mine[0]?.path ?? known ?? (await planTarget(talk, from, { crtList })).name;
 

@@ -9,7 +9,7 @@ import { commandsOf, planTarget } from "../reconcile/one_certificate.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 import { certificateFiles } from "../state/certificates.ts";
-import type { CertificateChanges } from "./certificate_change.ts";
+import type { CertificateChanges, CertificateTurn } from "./certificate_change.ts";
 import { readOnDisk, targetOnDisk } from "./certificate_disk.ts";
 import { listCertificate } from "./certificate_files.ts";
 
@@ -38,10 +38,11 @@ export interface CertificateKeeperParts {
   readonly paths: Files;
   readonly runtime: RuntimeClient;
   readonly changes: Pick<CertificateChanges, "finishHeld" | "staged">;
+  readonly turn: CertificateTurn;
 }
 
 export function certificateKeeper(
-  { files, paths, runtime, changes }: CertificateKeeperParts,
+  { files, paths, runtime, changes, turn }: CertificateKeeperParts,
 ): CertificateKeeper {
   const source = certificateFiles(files, paths);
   const { crtList } = paths;
@@ -51,7 +52,9 @@ export function certificateKeeper(
     const before = await readOnDisk(files, paths, file);
     const target = targetOnDisk(file, before);
     if (before.mine.length > 0 || target.wanted === undefined) return;
-    const plan = await runtime.converse((talk) => planTarget(talk, target, { crtList }));
+    const plan = await turn(() =>
+      runtime.converse((talk) => planTarget(talk, target, { crtList }))
+    );
     // One that HAProxy does not take would keep it from starting.
     if (commandsOf(plan).length > 0) return;
     const options = { names: [], complete: false };
@@ -64,16 +67,23 @@ export function certificateKeeper(
       return count;
     },
     async look() {
-      const { certificates, problems } = await source.read();
+      const { certificates, problems, missing } = await source.read();
       count = certificates.length;
       const cutOff = await changes.staged().then(() => [], (cause) => [AgentError.from(cause)]);
-      return { count, problems: [...cutOff, ...problems] };
+      return { count, problems: [...cutOff, ...problems, ...missing] };
     },
-    drift: async (conversation) =>
-      await certificateDrift(conversation, await source.lists(), source, { crtList }),
+    drift: (conversation) =>
+      turn(async () => {
+        const listed = await source.lists();
+        const drift = await certificateDrift(conversation, listed, source, { crtList });
+        count = Math.max(0, listed.certificates.length - drift.problems.length);
+        return drift;
+      }),
     async converge(conversation) {
       const listed = await source.lists();
-      const convergence = await convergeCertificates(conversation, listed, source, { crtList });
+      const convergence = await turn(() =>
+        convergeCertificates(conversation, listed, source, { crtList })
+      );
       count = Math.max(0, listed.certificates.length - convergence.problems.length);
       return convergence;
     },

@@ -15,7 +15,11 @@ import type { Lock } from "../state/lock.ts";
 import { type Change, changesNothing, type Desired } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
 import type { RootFiles } from "../sandbox/files.ts";
-import { type CertificateChanges, certificateChanges } from "./certificate_change.ts";
+import {
+  type CertificateChanges,
+  certificateChanges,
+  type CertificateTurn,
+} from "./certificate_change.ts";
 import { certificateKeeper } from "./certificates.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { preview } from "./preview.ts";
@@ -44,6 +48,7 @@ export interface TransactionParts {
   readonly lock: Lock;
   readonly runtime: RuntimeClient;
   readonly files: RootFiles;
+  readonly turn: CertificateTurn;
 }
 
 interface Job {
@@ -64,8 +69,8 @@ const ONE_CALLS_FAULT = new Set(["REFUSED", "HAPROXY_REJECTED", "VALIDATION", "I
 export function transactions(parts: TransactionParts): Transactions {
   const { settings, store, lock, runtime, files } = parts;
   const { files: paths, haproxy: shape } = settings;
-  const changes = certificateChanges({ files, paths, runtime, lock });
-  const certificates = certificateKeeper({ files, paths, runtime, changes });
+  const changes = certificateChanges({ files, paths, runtime, lock, turn: parts.turn });
+  const certificates = certificateKeeper({ files, paths, runtime, changes, turn: parts.turn });
   const readScope = scopeReader({ mapFile: paths.map, mapName: shape.mapName, shape });
   const queue: Job[] = [];
   let working = false;

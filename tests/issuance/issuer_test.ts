@@ -68,7 +68,7 @@ async function openRig(given?: ToolRig, directory = DIRECTORY): Promise<Rig> {
     paths,
     source,
     changes,
-    inventory: inventory({ files, paths, runtime, changes }),
+    inventory: inventory({ files, paths, runtime, changes, turn: (act) => act() }),
     lock: fileLock(files, paths.renewalLock, { pid: Deno.pid, room: 1 }, 5_000),
   });
   starting.defer(() => opened.close());

@@ -27,9 +27,17 @@ const pem = (root: TestRoot, name: string) => join(root.root, "certs", name);
 
 Deno.test("nothing on disk, not even a folder, is nothing to serve", async () => {
   await using root = await certsRoot();
-  assert.deepEqual(await root.certificates.read(), { certificates: [], problems: [] });
+  assert.deepEqual(await root.certificates.read(), {
+    certificates: [],
+    problems: [],
+    missing: [],
+  });
   await Deno.remove(join(root.root, "certs"));
-  assert.deepEqual(await root.certificates.read(), { certificates: [], problems: [] });
+  assert.deepEqual(await root.certificates.read(), {
+    certificates: [],
+    problems: [],
+    missing: [],
+  });
 });
 
 Deno.test("the crt-list's lines come first, in their order, then the domains that have a PEM and no line", async () => {
@@ -48,10 +56,13 @@ Deno.test("the crt-list's lines come first, in their order, then the domains tha
       "/etc/haproxy/certs/b.test.pem *.b.test\n",
   );
   await root.write(JSON_FILE, '{"domains": ["c.test", "b.test", "none.test", "a.test"]}');
-  const { certificates, problems } = await root.certificates.read();
+  const { certificates, problems, missing } = await root.certificates.read();
   assert.deepEqual(problems, []);
+  assert.deepEqual(missing.map(({ message }) => message), [
+    `${root.paths.certificates} wants ${pem(root, "none.test.pem")}, which is missing.`,
+  ]);
   assert.deepEqual(
-    certificates.map(({ lines, ...rest }) => ({
+    certificates.map(({ lines, serial, ...rest }) => ({
       ...rest,
       lines: lines.map(({ options, filters }) => [options, filters]),
     })),

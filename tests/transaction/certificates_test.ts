@@ -114,6 +114,78 @@ for (const version of HAPROXY_VERSIONS) {
   });
 }
 
+for (const version of HAPROXY_VERSIONS) {
+  Deno.test(`${version}: an Ed25519 certificate is loaded, and told from another one`, async () => {
+    await using pki = await openPki();
+    await using rig = await openTools({ version });
+    for (const _ of [1, 2]) {
+      const { pem, fingerprint } = await pki.issue(["a.test"], { key: "ed25519" });
+      await put(rig, "a.test.pem", pem);
+      await rig.call("load_cert", { domain: "a.test" });
+      assert.deepEqual(await shown(rig, "a.test"), [fingerprint]);
+    }
+    const { structured } = await rig.call("cert_info", { domain: "a.test" });
+    assert.equal(structured.loaded, true);
+    assert.equal((await rig.call("restore_state")).structured.changed_count, 0);
+  });
+
+  Deno.test(`${version}: loading, listing and restoring at once, from two agents, get in nobody's way`, async () => {
+    await using pki = await openPki();
+    await using rig = await openTools({ version });
+    await using other = await openMoreTools(rig.haproxy);
+    const domains = ["a.test", "b.test", "c.test"];
+    for (const domain of domains) {
+      await put(rig, `${domain}.pem`, (await pki.issue([domain])).pem);
+    }
+    const rounds = Array.from({ length: 15 }, (_, i) => i);
+    await Promise.all([rig, other].flatMap((tools) => [
+      ...domains.map(async (domain) => {
+        for (const _ of rounds) await tools.call("load_cert", { domain });
+      }),
+      ...["list_certs", "health", "restore_state"].map(async (name) => {
+        for (const _ of rounds) {
+          const { text } = await tools.call(name);
+          assert.doesNotMatch(text, /locked|not seen|can't|differ/i, `${name}: ${text}`);
+        }
+      }),
+    ]));
+    assert.doesNotMatch(await rig.haproxy.runtime("show ssl cert"), /locked/);
+  });
+}
+
+Deno.test("a crt-list that was lost or emptied is said to be, and no new one is begun", async () => {
+  await using pki = await openPki();
+  await using rig = await openTools();
+  const list = join(rig.haproxy.root, "certs/crt-list.txt");
+  await put(rig, "a.test.pem", (await pki.issue(["a.test"])).pem);
+  for (const lose of [() => Deno.writeTextFile(list, "# none\n"), () => Deno.remove(list)]) {
+    await lose();
+    const before = await snapshotFiles(rig.haproxy);
+    for (const name of ["load_cert", "delete_cert"]) {
+      const { code, message } = await rig.refused(name, { domain: "a.test" });
+      assert.equal(code, "STATE_CORRUPT");
+      assert.match(message, /crt-list\.txt is missing or has no line/);
+    }
+    assert.equal((await rig.refused("restore_state")).code, "STATE_CORRUPT");
+    assert.equal((await rig.call("health")).structured.status, "degraded");
+    assert.deepEqual(await snapshotFiles(rig.haproxy), before);
+  }
+});
+
+Deno.test("while somebody has a transaction open, nothing is deleted, and theirs stays open", async () => {
+  await using pki = await openPki();
+  await using rig = await openTools();
+  const { pem } = await pki.issue(["a.test"]);
+  await put(rig, "a.test.pem", pem);
+  await rig.call("load_cert", { domain: "a.test" });
+  const file = join(rig.haproxy.root, "certs/default.pem");
+  const theirs = await Deno.readTextFile(file);
+  await rig.haproxy.runtime(`set ssl cert ${file} <<\n${theirs}`);
+  const { code } = await rig.refused("delete_cert", { domain: "a.test" });
+  assert.equal(code, "CONFLICT");
+  assert.match(await rig.haproxy.runtime("show ssl cert"), /\*.*default\.pem/);
+});
+
 Deno.test("a line that a person wrote stays as it is", async () => {
   await using pki = await openPki();
   await using rig = await openTools();

@@ -36,6 +36,19 @@ export async function openAccount(
   return await register(client, ca, settings, signal);
 }
 
+/** Throws ACME where the CA can't be reached, or wants an account to be bound and nothing is there to bind it with. */
+export async function checkBinding(
+  client: Client,
+  { eab }: Settings,
+  registered: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const ca = await client.connect(signal);
+  const wanted = ca.directory.meta?.externalAccountRequired === true;
+  if (wanted && !eab && !registered) throw eabMissing(client.host);
+  if (wanted && eab) readHmacKey(eab.hmacKey);
+}
+
 /** @returns the account's URL; undefined when there is no such account */
 async function logIn(
   client: Client,

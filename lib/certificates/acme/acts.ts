@@ -61,8 +61,14 @@ export interface AcmeActs {
     request: AcmeOrderRequest,
     context?: { progress(progress: Progress): void },
   ): Promise<AcmeOrdered>;
-  /** The DNS provider takes the token, and has the domain's zone. */
-  checkDns(args: { readonly domain: string }): Promise<{ readonly zone: string }>;
+  /**
+   * The DNS provider takes the token, and has the domain's zone; the CA answers, and has what it wants for an account.
+   *
+   * @param registered there is an account
+   */
+  check(
+    args: { readonly domain: string; readonly registered: boolean },
+  ): Promise<{ readonly zone: string }>;
   /** null where the CA has no renewal information, in general or of this certificate. */
   renewalInfo(args: { readonly id: string }): Promise<RenewalInfo | null>;
 }

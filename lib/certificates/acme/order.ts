@@ -13,7 +13,7 @@ import type { ChallengeRecords } from "./challenge_records.ts";
 import type { Client } from "./client.ts";
 import type { DnsProvider } from "./dns_provider.ts";
 import { type OrderState, pollOrder } from "./poll.ts";
-import { describeProblem, type Problem, problemHint, problemOf } from "./problem.ts";
+import { describeProblem, type Problem, problemHint } from "./problem.ts";
 import { untilVisible } from "./visibility.ts";
 
 /** Milliseconds for the CA to look at the records, and to issue. */
@@ -102,8 +102,9 @@ async function newOrder(
   try {
     placed = await place({ identifiers, ...replaces && renewalInfo && { replaces } });
   } catch (cause) {
-    const refused = ["alreadyReplaced", "malformed"].includes(problemOf(cause) ?? "") ||
-      (cause instanceof AgentError && [404, 409].includes(Number(cause.details?.status)));
+    // Another account's, one that is replaced already or forgotten: whatever the reason, a plain order is none of it.
+    const status = cause instanceof AgentError ? Number(cause.details?.status) : NaN;
+    const refused = status >= 400 && status < 500 && status !== 429;
     if (!replaces || !refused) throw cause;
     log.info(`${AgentError.from(cause).message} It is ordered without naming what it replaces.`);
     placed = await place({ identifiers });

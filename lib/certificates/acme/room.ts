@@ -1,7 +1,7 @@
 /** The acme room: orders certificates. It reaches the CA and the DNS provider, and nothing else. */
 import { openLog } from "../../log.ts";
 import { type CallContext, connect, type Handlers, type Port } from "../../rpc/mod.ts";
-import { openAccount } from "./account.ts";
+import { checkBinding, openAccount } from "./account.ts";
 import type {
   AcmeAccountKey,
   AcmeActs,
@@ -67,9 +67,16 @@ export function openAcmeRoom(control: Port) {
         order: untilClosing((request: AcmeOrderRequest, context) =>
           orderCertificate(request, { client, dns, records, lookUp, settings }, context)
         ),
-        checkDns: untilClosing(async ({ domain }: { readonly domain: string }, { signal }) => ({
-          zone: (await dns.zoneOf(domain, signal)).name,
-        })),
+        check: untilClosing(
+          async (
+            { domain, registered }: { readonly domain: string; readonly registered: boolean },
+            { signal },
+          ) => {
+            const { name } = await dns.zoneOf(domain, signal);
+            await checkBinding(client, settings, registered, signal);
+            return { zone: name };
+          },
+        ),
         renewalInfo: untilClosing(({ id }: { readonly id: string }, { signal }) =>
           readRenewalInfo(client, id, signal)
         ),

@@ -50,7 +50,7 @@ Deno.test("order asks the CA for nothing while the domain's zone can't be had", 
     const error = await failure(rig, beside.order({ domain, account }));
     assert.match(error.message, message);
     assert.ok(!error.message.includes("not/a/token"));
-    await failure(rig, beside.acts.call("checkDns", { domain }));
+    await failure(rig, beside.acts.call("check", { domain, registered: true }));
   }
   assert.deepEqual(ordersAt(rig), []);
   await using beside = await openBeside(rig, { cloudflare: { accountId } });

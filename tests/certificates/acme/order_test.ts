@@ -126,12 +126,15 @@ Deno.test("order of a name longer than a common name may be gets its certificate
   assert.deepEqual(await verified(ordered, await rig.root()), [domain]);
 });
 
-Deno.test("checkDns names the zone that holds a domain, and changes nothing", async () => {
+Deno.test("check names the zone that holds a domain, and changes nothing", async () => {
   await using rig = await startAcmeRig();
   await using beside = await openBeside(rig);
-  assert.deepEqual(await beside.acts.call("checkDns", { domain: "a.b.example.org.test" }), {
-    zone: "example.org.test",
-  });
+  assert.deepEqual(
+    await beside.acts.call("check", { domain: "a.b.example.org.test", registered: true }),
+    {
+      zone: "example.org.test",
+    },
+  );
   assert.ok(rig.cloudflare.log().every(({ method }) => method === "GET"));
-  await failure(rig, beside.acts.call("checkDns", { domain: "nobody.invalid" }));
+  await failure(rig, beside.acts.call("check", { domain: "nobody.invalid", registered: true }));
 });
