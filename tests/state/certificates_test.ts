@@ -62,7 +62,7 @@ Deno.test("the crt-list's lines come first, in their order, then the domains tha
     `${root.paths.certificates} wants ${pem(root, "none.test.pem")}, which is missing.`,
   ]);
   assert.deepEqual(
-    certificates.map(({ lines, serial, ...rest }) => ({
+    certificates.map(({ lines, serial: _, ...rest }) => ({
       ...rest,
       lines: lines.map(({ options, filters }) => [options, filters]),
     })),
