@@ -3,7 +3,7 @@ import { z } from "zod";
 import { checkPem } from "../lib/certificates/check.ts";
 import { MAX_PEM } from "../lib/certificates/pem.ts";
 import { AgentError } from "../lib/errors.ts";
-import { pemFile } from "../lib/transaction/certificate_disk.ts";
+import { pemFile } from "../lib/transaction/certificates/disk.ts";
 import {
   certificateDetails,
   certificateEntry,

@@ -5,7 +5,7 @@ import type { CertificateInfo } from "../certificates/x509.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { RenewalWindow } from "../state/certificates_file.ts";
-import type { CertificateChanges } from "../transaction/certificate_change.ts";
+import type { CertificateChanges } from "../transaction/certificates/change.ts";
 import { type InventoryEntry, isManaged } from "./inventory.ts";
 import type { CertificateSource } from "./source.ts";
 

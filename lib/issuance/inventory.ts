@@ -12,8 +12,9 @@ import type { RootFiles, Signature } from "../sandbox/files.ts";
 import type { CertificateRecord } from "../state/certificates_file.ts";
 import { linesByFile } from "../state/certificate_lists.ts";
 import { type CrtListLine, parseCrtListFile } from "../state/crt_list_file.ts";
-import { domainOfFile } from "../transaction/certificate_files.ts";
-import type { CertificateChanges, CertificateTurn } from "../transaction/certificate_change.ts";
+import { domainOfFile } from "../transaction/certificates/lists.ts";
+import type { CertificateChanges } from "../transaction/certificates/change.ts";
+import type { CertificateTurn } from "../transaction/certificates/request.ts";
 
 /** The certificate and its chain, without the key. */
 export type Known = Omit<UsablePem, "text">;

@@ -2,19 +2,17 @@
  * Issuing and renewing: order, check, deploy. One order at a time, in this process and in any other, under a lock of its
  * own; HAProxy and the files are locked only for the moment of the deployment.
  */
-import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { nextTry, seconds } from "../certificates/renewal_time.ts";
 import { log } from "../log.ts";
-import type { RootFiles } from "../sandbox/files.ts";
 import type { RenewalWindow } from "../state/certificates_file.ts";
 import type { Lock } from "../state/lock.ts";
-import type { CertificateChanges } from "../transaction/certificate_change.ts";
+import type { CertificateChanges } from "../transaction/certificates/change.ts";
 import type { Preview } from "../transaction/request.ts";
 import { waitingWith } from "../transaction/waiting.ts";
 import { type Due, dueOf, refreshWindows } from "./due.ts";
 import type { Inventory, InventoryEntry } from "./inventory.ts";
-import { namesOf, orders } from "./orders.ts";
+import { namesOf, orders, type OrdersParts } from "./orders.ts";
 import { isAsGood, isHeld, keepsWildcard, renewable } from "./rules.ts";
 import type { CertificateSource, OrderContext } from "./source.ts";
 
@@ -67,10 +65,7 @@ export interface Issuer {
   close(): Promise<void>;
 }
 
-export interface IssuerParts {
-  readonly files: RootFiles;
-  readonly paths: Files;
-  readonly source: CertificateSource;
+export interface IssuerParts extends OrdersParts {
   readonly inventory: Inventory;
   readonly changes: Pick<CertificateChanges, "put" | "note" | "rehearse">;
   readonly lock: Lock;

@@ -3,13 +3,15 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { seconds } from "../certificates/renewal_time.ts";
 import { assemblePem, checkPem, type UsablePem } from "../certificates/check.ts";
+import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
+import type { RootFiles } from "../sandbox/files.ts";
 import type { CertificateRecord } from "../state/certificates_file.ts";
+import type { CertificateChanges } from "../transaction/certificates/change.ts";
 import { dueOf } from "./due.ts";
-import type { IssuerParts } from "./mod.ts";
 import { sameNames } from "./rules.ts";
-import type { Order, OrderContext } from "./source.ts";
+import type { CertificateSource, Order, OrderContext } from "./source.ts";
 
 /** The order may have been worth a rate limit: where only the deployment failed, the certificate is kept for the next try. */
 const WORTH_KEEPING = new Set([
@@ -23,8 +25,15 @@ const WORTH_KEEPING = new Set([
 export const namesOf = (domain: string, wildcard: boolean): string[] =>
   wildcard ? [domain, `*.${domain}`] : [domain];
 
+export interface OrdersParts {
+  readonly files: RootFiles;
+  readonly paths: Pick<Files, "acmeFolder">;
+  readonly source: CertificateSource;
+  readonly changes: Pick<CertificateChanges, "put">;
+}
+
 /** Orders and deploys. Throws ACME, CERTIFICATE, … with nothing changed. */
-export function orders(parts: Pick<IssuerParts, "files" | "paths" | "source" | "changes">) {
+export function orders(parts: OrdersParts) {
   const { files, paths, source, changes } = parts;
 
   /** By a digest: a long domain makes no file's name with anything beside it. */

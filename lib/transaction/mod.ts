@@ -15,12 +15,9 @@ import type { Lock } from "../state/lock.ts";
 import { type Change, changesNothing, type Desired } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
 import type { RootFiles } from "../sandbox/files.ts";
-import {
-  type CertificateChanges,
-  certificateChanges,
-  type CertificateTurn,
-} from "./certificate_change.ts";
-import { certificateKeeper } from "./certificates.ts";
+import { type CertificateChanges, certificateChanges } from "./certificates/change.ts";
+import type { CertificateTurn } from "./certificates/request.ts";
+import { certificateKeeper } from "./certificates/keeper.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { preview } from "./preview.ts";
 import { type ChangeRequest, type Outcome, type Plan, scopeOf } from "./request.ts";

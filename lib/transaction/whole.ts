@@ -9,7 +9,7 @@ import { processOf, readInfo } from "../runtime/process.ts";
 import type { PoolShape } from "../names/server.ts";
 import { type Change, changesNothing } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
-import type { CertificateKeeper, CertificatesView } from "./certificates.ts";
+import type { CertificateKeeper, CertificatesView } from "./certificates/keeper.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { ChangeRequest, Outcome, Preview } from "./request.ts";
 import { onlyProcess, type Reconciled, type Reloaded, reloader } from "./reload.ts";

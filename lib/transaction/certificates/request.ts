@@ -1,7 +1,8 @@
 /** What a tool asks of the certificates' transaction, and what it gets. */
-import type { UsablePem } from "../certificates/check.ts";
-import type { CertificateRecord } from "../state/certificates_file.ts";
-import type { Preview } from "./request.ts";
+import type { UsablePem } from "../../certificates/check.ts";
+import type { CertificateRecord } from "../../state/certificates_file.ts";
+import type { Lock } from "../../state/lock.ts";
+import type { Preview } from "../request.ts";
 
 export interface CertificateRequest {
   readonly tool: string;
@@ -35,3 +36,9 @@ export interface RemoveOutcome {
   readonly deletedFrom: readonly string[];
   readonly preview?: Preview;
 }
+
+/**
+ * One at a time, in this process and in others, who asks or tells HAProxy about certificates: it answers others with a
+ * refusal meanwhile, and 3.4 may then refuse everybody until it is reloaded. Taken inside the file lock, never outside.
+ */
+export type CertificateTurn = Lock["hold"];

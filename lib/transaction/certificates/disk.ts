@@ -1,13 +1,13 @@
 /** What the files say of one certificate. */
 import { join } from "node:path";
-import { MAX_PEM, readPem } from "../certificates/pem.ts";
-import type { Files } from "../config.ts";
-import type { CertificateTarget } from "../reconcile/one_certificate.ts";
-import type { RootFiles } from "../sandbox/files.ts";
-import { linesByFile } from "../state/certificate_lists.ts";
-import { type CertificatesFile, parseCertificatesFile } from "../state/certificates_file.ts";
-import { type CrtListLine, parseCrtListFile } from "../state/crt_list_file.ts";
-import { type CrtListText, domainOfFile } from "./certificate_files.ts";
+import { MAX_PEM, readPem } from "../../certificates/pem.ts";
+import type { Files } from "../../config.ts";
+import type { CertificateTarget } from "../../reconcile/one_certificate.ts";
+import type { RootFiles } from "../../sandbox/files.ts";
+import { linesByFile } from "../../state/certificate_lists.ts";
+import { type CertificatesFile, parseCertificatesFile } from "../../state/certificates_file.ts";
+import { type CrtListLine, parseCrtListFile } from "../../state/crt_list_file.ts";
+import { type CrtListText, domainOfFile } from "./lists.ts";
 
 export interface CertificateOnDisk {
   readonly list: CrtListText;

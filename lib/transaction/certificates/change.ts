@@ -3,34 +3,35 @@
  * file lock is held from the first look to the last rename, so it is one at a time. Whatever is cut off is finished, or
  * undone where HAProxy had refused it, by whoever holds the lock next.
  */
-import type { Files } from "../config.ts";
-import { AgentError } from "../errors.ts";
-import { log } from "../log.ts";
-import { NOT_READ } from "../reconcile/certificate_plan.ts";
-import { carryOutTarget, commandsOf } from "../reconcile/one_certificate.ts";
-import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
-import type { RootFiles } from "../sandbox/files.ts";
-import { type CertificateEntry, certificateJournal } from "../state/certificate_journal.ts";
+import type { Files } from "../../config.ts";
+import { AgentError } from "../../errors.ts";
+import { log } from "../../log.ts";
+import { NOT_READ } from "../../reconcile/certificate_plan.ts";
+import { carryOutTarget, commandsOf } from "../../reconcile/one_certificate.ts";
+import type { Conversation, RuntimeClient } from "../../runtime/connection.ts";
+import type { RootFiles } from "../../sandbox/files.ts";
+import { type CertificateEntry, certificateJournal } from "../../state/certificate_journal.ts";
 import {
   type CertificateRecord,
   type CertificatesFile,
   recordToJson,
   renderCertificatesFile,
   withRecord,
-} from "../state/certificates_file.ts";
-import type { Lock } from "../state/lock.ts";
-import { pemFile, readCertificatesJson } from "./certificate_disk.ts";
+} from "../../state/certificates_file.ts";
+import type { Lock } from "../../state/lock.ts";
+import { pemFile, readCertificatesJson } from "./disk.ts";
 import type {
   CertificateRequest,
+  CertificateTurn,
   PutOutcome,
   PutRequest,
   RemoveOutcome,
-} from "./certificate_request.ts";
-import { certificateFinisher, sha256 } from "./certificate_unfinished.ts";
-import { type CertificateWish, type CertificateWork, workOut } from "./certificate_work.ts";
-import { discardAll, previewOf, putInPlace, stageAll } from "./file_changes.ts";
-import type { Preview } from "./request.ts";
-import { waitingWith } from "./waiting.ts";
+} from "./request.ts";
+import { certificateFinisher, sha256 } from "./unfinished.ts";
+import { type CertificateWish, type CertificateWork, workOut } from "./work.ts";
+import { discardAll, previewOf, putInPlace, stageAll } from "../file_changes.ts";
+import type { Preview } from "../request.ts";
+import { waitingWith } from "../waiting.ts";
 
 export interface CertificateChanges {
   /**
@@ -64,12 +65,6 @@ export interface CertificateChangesParts {
   readonly lock: Lock;
   readonly turn: CertificateTurn;
 }
-
-/**
- * One at a time, in this process and in others, who asks or tells HAProxy about certificates: it answers others with a
- * refusal meanwhile, and 3.4 may then refuse everybody until it is reloaded. Taken inside the file lock, never outside.
- */
-export type CertificateTurn = Lock["hold"];
 
 export function certificateChanges(parts: CertificateChangesParts): CertificateChanges {
   const { files, paths, runtime, lock, turn } = parts;

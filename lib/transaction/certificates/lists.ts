@@ -1,13 +1,13 @@
 /** What the change of one certificate makes of the crt-list and of certificates.json. Pure. */
 import { basename } from "node:path";
-import type { CrtListEntry } from "../runtime/commands.ts";
+import type { CrtListEntry } from "../../runtime/commands.ts";
 import {
   type CertificateRecord,
   type CertificatesFile,
   withoutDomain,
   withRecord,
-} from "../state/certificates_file.ts";
-import { type CrtListLine, editCrtList, renderCrtListLine } from "../state/crt_list_file.ts";
+} from "../../state/certificates_file.ts";
+import { type CrtListLine, editCrtList, renderCrtListLine } from "../../state/crt_list_file.ts";
 
 /** The crt-list as it is. */
 export interface CrtListText {

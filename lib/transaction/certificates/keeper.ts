@@ -1,17 +1,18 @@
 /** The certificates as a whole: read from disk anew each time, compared with HAProxy and sent. */
-import type { Files } from "../config.ts";
-import { AgentError } from "../errors.ts";
-import { log } from "../log.ts";
-import type { Convergence } from "../reconcile/converge.ts";
-import { certificateDrift, convergeCertificates } from "../reconcile/certificates.ts";
-import type { Drift } from "../reconcile/subject.ts";
-import { commandsOf, planTarget } from "../reconcile/one_certificate.ts";
-import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
-import type { RootFiles } from "../sandbox/files.ts";
-import { certificateFiles } from "../state/certificates.ts";
-import type { CertificateChanges, CertificateTurn } from "./certificate_change.ts";
-import { readOnDisk, targetOnDisk } from "./certificate_disk.ts";
-import { listCertificate } from "./certificate_files.ts";
+import type { Files } from "../../config.ts";
+import { AgentError } from "../../errors.ts";
+import { log } from "../../log.ts";
+import type { Convergence } from "../../reconcile/converge.ts";
+import { certificateDrift, convergeCertificates } from "../../reconcile/certificates.ts";
+import type { Drift } from "../../reconcile/subject.ts";
+import { commandsOf, planTarget } from "../../reconcile/one_certificate.ts";
+import type { Conversation, RuntimeClient } from "../../runtime/connection.ts";
+import type { RootFiles } from "../../sandbox/files.ts";
+import { certificateFiles } from "../../state/certificates.ts";
+import type { CertificateChanges } from "./change.ts";
+import type { CertificateTurn } from "./request.ts";
+import { readOnDisk, targetOnDisk } from "./disk.ts";
+import { listCertificate } from "./lists.ts";
 
 /** What disk holds of certificates. */
 export interface CertificatesView {

@@ -1,18 +1,18 @@
 /** Finishes the change of a certificate that was cut off, and undoes one that HAProxy refused half-way. */
 import { createHash } from "node:crypto";
-import { MAX_PEM, readPem } from "../certificates/pem.ts";
-import type { Files } from "../config.ts";
-import { AgentError } from "../errors.ts";
-import { log } from "../log.ts";
-import { carryOutTarget, planTarget } from "../reconcile/one_certificate.ts";
-import type { RuntimeClient } from "../runtime/connection.ts";
-import type { RootFiles } from "../sandbox/files.ts";
-import type { CertificateEntry, CertificateJournal } from "../state/certificate_journal.ts";
-import { recordFromJson } from "../state/certificates_file.ts";
-import { readOnDisk, targetOnDisk } from "./certificate_disk.ts";
-import type { CertificateTurn } from "./certificate_change.ts";
-import { type CertificateWish, workOut } from "./certificate_work.ts";
-import { putInPlace, stageAll } from "./file_changes.ts";
+import { MAX_PEM, readPem } from "../../certificates/pem.ts";
+import type { Files } from "../../config.ts";
+import { AgentError } from "../../errors.ts";
+import { log } from "../../log.ts";
+import { carryOutTarget, planTarget } from "../../reconcile/one_certificate.ts";
+import type { RuntimeClient } from "../../runtime/connection.ts";
+import type { RootFiles } from "../../sandbox/files.ts";
+import type { CertificateEntry, CertificateJournal } from "../../state/certificate_journal.ts";
+import { recordFromJson } from "../../state/certificates_file.ts";
+import { readOnDisk, targetOnDisk } from "./disk.ts";
+import type { CertificateTurn } from "./request.ts";
+import { type CertificateWish, workOut } from "./work.ts";
+import { putInPlace, stageAll } from "../file_changes.ts";
 
 export interface CertificateFinisherParts {
   readonly files: RootFiles;

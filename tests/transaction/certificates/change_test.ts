@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { faultProxy } from "../support/fault_proxy.ts";
-import { HAPROXY_VERSIONS, type HaproxyVersion, startHaproxy } from "../support/haproxy.ts";
-import { assertNoKey, type Issued, openPki, type Pki, served } from "../support/pki.ts";
+import { faultProxy } from "../../support/fault_proxy.ts";
+import { HAPROXY_VERSIONS, type HaproxyVersion, startHaproxy } from "../../support/haproxy.ts";
+import { assertNoKey, type Issued, openPki, type Pki, served } from "../../support/pki.ts";
 import {
   openMoreTools,
   openTools,
   snapshotFiles,
   type ToolRig,
   toolsSettings,
-} from "../support/tools.ts";
+} from "../../support/tools.ts";
 
 const put = (rig: ToolRig, name: string, text: string) =>
   Deno.writeTextFile(join(rig.haproxy.root, "certs", name), text, { mode: 0o600 });

@@ -3,8 +3,8 @@ import {
   domainOfFile,
   listCertificate,
   unlistCertificate,
-} from "../../lib/transaction/certificate_files.ts";
-import { parseCrtListFile } from "../../lib/state/crt_list_file.ts";
+} from "../../../lib/transaction/certificates/lists.ts";
+import { parseCrtListFile } from "../../../lib/state/crt_list_file.ts";
 
 const FIRST = "/certs/default.pem\n";
 const PATH = "/certs/a.test.pem";

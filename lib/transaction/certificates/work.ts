@@ -1,12 +1,12 @@
 /** What one change of a certificate makes of HAProxy and of the files: worked out from what they hold now. */
-import type { Pem } from "../certificates/pem.ts";
-import type { Files } from "../config.ts";
-import { emptyList } from "../reconcile/certificate_plan.ts";
-import { planTarget, type TargetPlan } from "../reconcile/one_certificate.ts";
-import type { Conversation } from "../runtime/connection.ts";
-import type { RootFiles } from "../sandbox/files.ts";
-import { type CertificateRecord, renderCertificatesFile } from "../state/certificates_file.ts";
-import { type CertificateOnDisk, pemMode, readOnDisk } from "./certificate_disk.ts";
+import type { Pem } from "../../certificates/pem.ts";
+import type { Files } from "../../config.ts";
+import { emptyList } from "../../reconcile/certificate_plan.ts";
+import { planTarget, type TargetPlan } from "../../reconcile/one_certificate.ts";
+import type { Conversation } from "../../runtime/connection.ts";
+import type { RootFiles } from "../../sandbox/files.ts";
+import { type CertificateRecord, renderCertificatesFile } from "../../state/certificates_file.ts";
+import { type CertificateOnDisk, pemMode, readOnDisk } from "./disk.ts";
 import {
   type CrtListEdit,
   domainOfFile,
@@ -15,8 +15,8 @@ import {
   listCertificate,
   recordCertificate,
   unlistCertificate,
-} from "./certificate_files.ts";
-import type { FileChange } from "./file_changes.ts";
+} from "./lists.ts";
+import type { FileChange } from "../file_changes.ts";
 
 /** How the lists name it. */
 export interface Listing {
