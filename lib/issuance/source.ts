@@ -113,7 +113,8 @@ export function certificateSource(parts: SourceParts): CertificateSource {
 
   async function readAccount(): Promise<AcmeAccountKey | undefined> {
     const path = accountFile();
-    const text = await files.read(path);
+    // Nor need there be a folder.
+    const text = files.signature(path) === "missing" ? undefined : await files.read(path);
     if (text === undefined) return undefined;
     try {
       const { key, url } = JSON.parse(text);

@@ -135,7 +135,11 @@ export async function openRoot(root: string): Promise<RootFiles> {
         guard(real, staged);
         await Deno.rename(staged, path);
       }),
-    remove: (path) => guarded("remove", path, () => Deno.remove(path).catch(ignoreMissing)),
+    async remove(path) {
+      // Nor need there be a folder.
+      if (files.signature(path) === "missing") return;
+      await guarded("remove", path, () => Deno.remove(path).catch(ignoreMissing));
+    },
     names: (folder) =>
       guarded("read", folder, async () => {
         const entries = await Array.fromAsync(Deno.readDir(folder));
