@@ -187,7 +187,7 @@ async function backInService(
   });
   await curl({ host: SHOP }, each(three.name, name), 8);
   await call("haproxy_list_domains", {}, { count: 2 });
-  await call("haproxy_cert_info", { domain: SHOP }, { names: [SHOP], loaded: true });
+  await call("haproxy_list_certs", {}, { certificates: [{ loaded: true }, { loaded: true }] });
 }
 
 /** How it does, and the one thing that a reload is for: haproxy.cfg itself. */
