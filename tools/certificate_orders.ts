@@ -25,8 +25,8 @@ export const issueCert = tool({
   title: "Issue a certificate",
   description:
     "Orders a certificate from the CA (ACME, proved by a TXT record at Cloudflare) and lets HAProxy serve it, with no " +
-    "reload; with wildcard=true for *.DOMAIN, too, and also where the certificate before had it. serve renews it from then on. Takes up to a few minutes. Orders " +
-    "nothing where HAProxy serves one of these names that is not due.",
+    "reload; with wildcard=true also for *.DOMAIN. A wildcard that the certificate before had is kept. serve renews it " +
+    "from then on. Takes up to a few minutes. Orders nothing where HAProxy serves one that is as good.",
   group: "certificates",
   hints: { ...PUTS, ...OPEN_WORLD },
   deadlineMs: ORDER_MS,
@@ -60,17 +60,16 @@ async function rehearse(
   { domain, wildcard }: { readonly domain: string; readonly wildcard: boolean },
   signal: AbortSignal,
 ) {
-  const names = wildcard ? [domain, `*.${domain}`] : [domain];
-  const preview = await context.transactions.certificates.rehearse(domain, names);
-  const { source } = context.issuer;
-  const { zone } = await source.check(domain, signal);
-  const nothing = { ...EMPTY, domain, names, issued: false };
+  const { issuer } = context;
+  const request = { tool: "haproxy_issue_cert", domain, wildcard };
+  const { names, zone, preview } = await issuer.rehearseIssue(request, signal);
+  const ca = new URL(issuer.source.directory).host;
   const { text, structured } = answer(
-    `a certificate for ${names.join(", ")} from ${
-      new URL(source.directory).host
-    }, by a TXT record in the zone ${zone}.`,
-    nothing,
-    preview,
+    preview
+      ? `a certificate for ${names.join(", ")} from ${ca}, by a TXT record in the zone ${zone}.`
+      : `${domain} has a certificate that is good.`,
+    { ...EMPTY, domain, names: [...names], issued: false },
+    preview ?? { files: [], commands: [] },
   );
   const before = await context.issuer.inventory.one(domain, { signal });
   if (before === undefined) return { text, structured };

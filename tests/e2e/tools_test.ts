@@ -107,6 +107,10 @@ const certifies: readonly Step[] = [
     renewed_by: "builtin",
     crt_list: ["a.test", "*.a.test"],
   }),
+  does("issue_cert", { domain: "a.test", dry_run: true }, {
+    names: ["a.test", "*.a.test"],
+    would_change: { files: [], commands: [] },
+  }),
   does("renew_cert", { domain: "a.test" }, { renewed: false }),
   does("renew_cert", { domain: "a.test", force: true }, {
     renewed: true,

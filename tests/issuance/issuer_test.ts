@@ -100,6 +100,11 @@ Deno.test("issue orders nothing where HAProxy serves one that is as good, and ke
   assert.equal(await issue(rig, "a.test", true), false);
   // Whoever forgets the wildcard does not lose it.
   assert.equal(await issue(rig, "a.test"), false);
+  const rehearse = (domain: string, wildcard: boolean) =>
+    rig.issuer.rehearseIssue({ tool: "test", domain, wildcard }, context.signal);
+  assert.deepEqual(await rehearse("a.test", false), { names: ["a.test", "*.a.test"] });
+  const { zone, preview } = await rehearse("b.test", false);
+  assert.deepEqual([zone, preview?.files.length], ["b.test", 3]);
   assert.equal(await issue(rig, "b.test"), true);
   assert.equal(await issue(rig, "b.test", true), true);
   assert.deepEqual(rig.orders.map(({ domain, wildcard }) => [domain, wildcard]), [
