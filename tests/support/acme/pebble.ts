@@ -163,10 +163,13 @@ async function tryPebble(options: PebbleOptions): Promise<Pebble | undefined> {
 
   // What only ours knows tells it from a stranger on the same port.
   const probe = crypto.randomUUID();
+  let isProbeSet = false;
   async function answers(): Promise<boolean> {
     if (names.exited || ca.exited) return true;
     try {
-      await pebble.setTxt("probe.rig", probe);
+      // Each call adds a record, and an answer with many of them is cut off.
+      if (!isProbeSet) await pebble.setTxt("probe.rig", probe);
+      isProbeSet = true;
       const [[value]] = await lookUpTxt(pebble.dnsServer, "probe.rig");
       await (await fetch(directory, { client })).body?.cancel();
       return value === probe;
