@@ -39,7 +39,7 @@ export interface Files {
   /** The certificate change that is under way. */
   readonly certificateJournal: string;
   readonly audit: string;
-  /** ACME account keys, acme.sh's home. */
+  /** Account keys at the CA, what acme.sh has issued, certificates kept for a next try. */
   readonly acmeFolder: string;
 }
 

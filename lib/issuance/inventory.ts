@@ -63,7 +63,7 @@ export interface InventoryParts {
 
 const READ_AT_ONCE = 32;
 
-type Content = { readonly known?: Known; readonly problem?: string; readonly size: number };
+type Content = { readonly known?: Known; readonly problem?: string };
 
 export function inventory({ files, paths, runtime, changes, turn }: InventoryParts): Inventory {
   const seen = new Map<string, Content & { readonly signature: Signature }>();
@@ -81,14 +81,11 @@ export function inventory({ files, paths, runtime, changes, turn }: InventoryPar
   async function examine(file: string): Promise<Content> {
     try {
       const text = await files.read(file, MAX_PEM);
-      if (text === undefined) return { problem: `${file} is missing.`, size: 0 };
-      const { certificate, chain, warnings, text: { length } } = await checkPem(text, {
-        file,
-        allowExpired: true,
-      });
-      return { known: { certificate, chain, warnings }, size: length };
+      if (text === undefined) return { problem: `${file} is missing.` };
+      const { certificate, chain, warnings } = await checkPem(text, { file, allowExpired: true });
+      return { known: { certificate, chain, warnings } };
     } catch (cause) {
-      return { problem: AgentError.from(cause).message, size: 0 };
+      return { problem: AgentError.from(cause).message };
     }
   }
 

@@ -5,6 +5,7 @@
 import { AgentError } from "../errors.ts";
 import { nextTry, seconds } from "../certificates/renewal_time.ts";
 import { log } from "../log.ts";
+import { unlessAborted } from "../pause.ts";
 import type { RenewalWindow } from "../state/certificates_file.ts";
 import type { Lock } from "../state/lock.ts";
 import type { CertificateChanges } from "../transaction/certificates/change.ts";
@@ -87,7 +88,7 @@ export function issuer(parts: IssuerParts): Issuer {
     const work = waitingWith(signal, lock.hold, () => act({ ...context, signal }));
     running.add(work);
     work.catch(() => {}).finally(() => running.delete(work));
-    return untilAborted(work, signal);
+    return unlessAborted(work, signal);
   }
 
   async function issue(request: IssueRequest, context: OrderContext): Promise<boolean> {
@@ -213,14 +214,4 @@ export function issuer(parts: IssuerParts): Issuer {
       lock.close();
     },
   };
-}
-
-/** As the work, but an abort is answered at once. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    work.finally(() => signal.removeEventListener("abort", onAbort)).then(resolve, reject);
-  });
 }

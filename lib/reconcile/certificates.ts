@@ -184,19 +184,15 @@ async function send(
 ): Promise<readonly Parcel[]> {
   const first = await attempt(conversation, batch, (storing) => storing.slice(0, -1));
   if (first.failed.length === 0) return first.served;
-  await conversation.exchange(
-    first.failed.map(({ parcel: { difference: { name } } }) => abortCertificate(name)),
-  );
-  const again = first.failed.map(({ parcel, made }) =>
-    made ? { ...parcel, storing: parcel.storing.slice(1) } : parcel
-  );
+  const again = first.failed.map(({ parcel }) => parcel);
+  await conversation.exchange(again.map(({ difference: { name } }) => abortCertificate(name)));
   const second = await attempt(conversation, again, (storing) => storing);
-  const made = new Set(first.failed.flatMap(({ parcel, made }) => made ? [parcel.difference] : []));
   for (const { error } of second.failed) problems.push(error);
   await takeOut(
     conversation,
-    second.failed.flatMap(({ parcel, ...failed }) =>
-      failed.made || made.has(parcel.difference) ? [parcel] : []
+    // Of those that were absent, the ones whose store is of our making.
+    second.failed.map(({ parcel }) => parcel).filter(({ difference, storing }) =>
+      difference.absent && !storing.some(({ expects }) => expects === "new cert")
     ),
   );
   return [...first.served, ...second.served];
@@ -205,10 +201,9 @@ async function send(
 interface Attempt {
   readonly served: readonly Parcel[];
   readonly failed: readonly {
+    /** What is left of it to be sent: a store is made once, and a line that is there would be added once more. */
     readonly parcel: Parcel;
     readonly error: AgentError;
-    /** HAProxy has an empty store of this name since. */
-    readonly made: boolean;
   }[];
 }
 
@@ -227,17 +222,21 @@ async function attempt(
   const served: Parcel[] = [];
   const failed: Attempt["failed"][number][] = [];
   batch.forEach((parcel, i) => {
-    const { difference: { certificate: { file }, name }, expected } = parcel;
+    const { difference: { certificate: { file }, name }, expected, storing, listing } = parcel;
     const commands = work[i].slice(0, -1);
+    const done = new Set(commands.filter((_, at) => replies[i][at].ok));
     const shown = replies[i].at(-1)!;
     const failure = firstFailure(commands, replies[i]);
     if (failure === undefined && shown.ok && isServed(expected, parseCertificate(shown.text))) {
       return served.push(parcel);
     }
     failed.push({
-      parcel,
+      parcel: {
+        ...parcel,
+        storing: storing.filter((command) => command.expects !== "new cert" || !done.has(command)),
+        listing: listing.filter((command) => !done.has(command)),
+      },
       error: failure === undefined ? notServed(name) : refused(file, failure),
-      made: work[i][0].expects === "new cert" && replies[i][0].ok,
     });
   });
   return { served, failed };

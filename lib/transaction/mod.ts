@@ -205,6 +205,7 @@ export function transactions(parts: TransactionParts): Transactions {
       runtime,
       shape,
       certificates,
+      turn: parts.turn,
       unfinished,
       saving,
       readScope,

@@ -10,6 +10,7 @@ import type { PoolShape } from "../names/server.ts";
 import { type Change, changesNothing } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
 import type { CertificateKeeper, CertificatesView } from "./certificates/keeper.ts";
+import type { CertificateTurn } from "./certificates/request.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { ChangeRequest, Outcome, Preview } from "./request.ts";
 import { onlyProcess, type Reconciled, type Reloaded, reloader } from "./reload.ts";
@@ -68,6 +69,7 @@ export interface WholeParts {
   readonly runtime: RuntimeClient;
   readonly shape: PoolShape;
   readonly certificates: CertificateKeeper;
+  readonly turn: CertificateTurn;
   readonly unfinished: Finisher;
   readonly saving: Checkpoints;
   readonly readScope: ReturnType<typeof scopeReader>;
@@ -90,7 +92,7 @@ export function whole(parts: WholeParts): Whole {
   }
 
   function lookAtHaproxy(signal: AbortSignal): Promise<Drift> {
-    return runtime.converse(async (conversation) => {
+    const look = async (conversation: Conversation): Promise<Drift> => {
       const view = await readScope(conversation, "all");
       const { list, missing } = diff(store.desired, view.running, "all", view.map);
       const others = await certificates.drift(conversation);
@@ -103,7 +105,8 @@ export function whole(parts: WholeParts): Whole {
         problems: [...missing.map(lacks), ...others.problems],
         commands: [...inOrder(list).map(({ line }) => line), ...others.commands],
       };
-    }, { deadlineMs: LOOK_MS, signal });
+    };
+    return parts.turn(() => runtime.converse(look, { deadlineMs: LOOK_MS, signal }));
   }
 
   /** servers.state is read by HAProxy at its next start, and nobody else may write it: whoever did is put right. */
@@ -114,7 +117,7 @@ export function whole(parts: WholeParts): Whole {
 
   async function bringInLine(): Promise<Reconciled> {
     const cutOff = await certificates.finish();
-    const reconciled = await runtime.converse(async (conversation) => {
+    const reconcile = async (conversation: Conversation): Promise<Reconciled> => {
       const process = processOf(await readInfo(conversation));
       const view = await readScope(conversation, "all");
       const options = { shape, keepGoing: true };
@@ -123,7 +126,8 @@ export function whole(parts: WholeParts): Whole {
       const changed = [...first.changed, ...then.changed];
       const problems = [...cutOff, ...first.problems, ...then.problems];
       return { process, changed, problems, unchanged: unchanged(changed) };
-    }, { deadlineMs: SEND_MS });
+    };
+    const reconciled = await parts.turn(() => runtime.converse(reconcile, { deadlineMs: SEND_MS }));
     await unfinished.settled();
     await certificates.adopt();
     await putFilesInOrder();

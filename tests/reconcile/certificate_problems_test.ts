@@ -72,6 +72,20 @@ for (const version of HAPROXY_VERSIONS) {
     assert.ok(!(await state(site)).names.has(site.file("a.test.pem")));
   });
 
+  Deno.test(`${version}: of two lines the one that HAProxy takes is there once, beside the one that it refuses`, async () => {
+    await using site = await openSite({ version });
+    await site.write("a.test.pem", await selfSignedPem());
+    const file = site.file("a.test.pem");
+    await site.addLines(`${file} a.test`, `${file} [no-such-option] b.test`);
+    const { problems } = await site.heal();
+    assert.deepEqual(problems.map(({ code }) => code), ["HAPROXY_REJECTED"]);
+    const { entries } = await state(site);
+    assert.deepEqual(
+      entries.filter(({ path }) => path === file).map(({ filters }) => filters),
+      [["a.test"]],
+    );
+  });
+
   Deno.test(`${version}: somebody's open transaction is a problem that names it, and stays as it is`, async () => {
     await using site = await openSite({ version });
     await using pki = await openPki();

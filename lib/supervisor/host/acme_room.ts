@@ -9,7 +9,7 @@ import { AgentError } from "../../errors.ts";
 import type { CallContext, Handlers } from "../../rpc/mod.ts";
 import { acmeGrants } from "../grants.ts";
 import { openRoom } from "../room.ts";
-import { unlessAborted } from "./abort.ts";
+import { unlessAborted } from "../../pause.ts";
 import { readCaFile, readSecret } from "./secrets.ts";
 
 const START_MS = 10_000;

@@ -10,7 +10,7 @@ import { parseDomain } from "../../names/domain.ts";
 import type { CallContext } from "../../rpc/mod.ts";
 import { openRoot, type RootFiles } from "../../sandbox/files.ts";
 import type { AcmeShIssued, OrderActs } from "../../issuance/source.ts";
-import { unlessAborted } from "./abort.ts";
+import { unlessAborted } from "../../pause.ts";
 import { roomSettings } from "./acme_room.ts";
 import { type AcmeShAccount, type AcmeShHome, makeAcmeShHome } from "./acme_sh_home.ts";
 import { acmeShReasons } from "./acme_sh_words.ts";

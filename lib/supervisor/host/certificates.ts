@@ -1,10 +1,9 @@
 /** The acts about certificates: the acme room with its look-up of challenges, and acme.sh. */
 import type { Settings } from "../../config.ts";
-import { pause } from "../../pause.ts";
+import { pause, unlessAborted } from "../../pause.ts";
 import type { CallContext, Handlers } from "../../rpc/mod.ts";
 import type { HostActs } from "../../../tools/host_acts.ts";
 import type { RoomEntries } from "../room.ts";
-import { unlessAborted } from "./abort.ts";
 import { runAcmeRoom } from "./acme_room.ts";
 import { acmeShActs } from "./acme_sh.ts";
 import { challengeLookUp } from "./challenge.ts";

@@ -3,8 +3,7 @@
  * what it reads comes into the room that may run programs.
  */
 import { AgentError } from "../../errors.ts";
-import { pause } from "../../pause.ts";
-import { unlessAborted } from "./abort.ts";
+import { pause, unlessAborted } from "../../pause.ts";
 
 const MAX_ANSWER_BYTES = 256 * 1024;
 const RETRY_MS = 50;

@@ -7,7 +7,7 @@ import type { HostSettings, ReloadWay } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
 import type { CallContext, Handlers } from "../../rpc/mod.ts";
 import type { HostActs } from "../../../tools/host_acts.ts";
-import { unlessAborted } from "./abort.ts";
+import { unlessAborted } from "../../pause.ts";
 import { checkConfig, chooseChecker, findBinary } from "./check.ts";
 import { fatalFlaw, lookAtFile } from "./config_file.ts";
 import { masterWay } from "./master.ts";

@@ -25,8 +25,9 @@ export interface CertificateKeeper {
   /** How many there are that can be used, as seen last. */
   readonly count: number;
   look(): Promise<CertificatesView>;
+  /** In the caller's turn. */
   drift(conversation: Conversation): Promise<Drift>;
-  /** Goes on after a refusal. */
+  /** In the caller's turn. Goes on after a refusal. */
   converge(conversation: Conversation): Promise<Convergence>;
   /** What was cut off is finished first; what keeps it from that, else nothing. Under the lock. */
   finish(): Promise<readonly AgentError[]>;
@@ -73,18 +74,15 @@ export function certificateKeeper(
       const cutOff = await changes.staged().then(() => [], (cause) => [AgentError.from(cause)]);
       return { count, problems: [...cutOff, ...problems, ...missing] };
     },
-    drift: (conversation) =>
-      turn(async () => {
-        const listed = await source.lists();
-        const drift = await certificateDrift(conversation, listed, source, { crtList });
-        count = Math.max(0, listed.certificates.length - drift.problems.length);
-        return drift;
-      }),
+    async drift(conversation) {
+      const listed = await source.lists();
+      const drift = await certificateDrift(conversation, listed, source, { crtList });
+      count = Math.max(0, listed.certificates.length - drift.problems.length);
+      return drift;
+    },
     async converge(conversation) {
       const listed = await source.lists();
-      const convergence = await turn(() =>
-        convergeCertificates(conversation, listed, source, { crtList })
-      );
+      const convergence = await convergeCertificates(conversation, listed, source, { crtList });
       count = Math.max(0, listed.certificates.length - convergence.problems.length);
       return convergence;
     },

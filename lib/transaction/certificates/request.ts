@@ -39,6 +39,7 @@ export interface RemoveOutcome {
 
 /**
  * One at a time, in this process and in others, who asks or tells HAProxy about certificates: it answers others with a
- * refusal meanwhile, and 3.4 may then refuse everybody until it is reloaded. Taken inside the file lock, never outside.
+ * refusal meanwhile, and 3.4 may then refuse everybody until it is reloaded. Taken inside the file lock and before a
+ * conversation, never the other way round: who waits here must hold none of the few connections.
  */
 export type CertificateTurn = Lock["hold"];

@@ -153,6 +153,18 @@ for (const version of HAPROXY_VERSIONS) {
   });
 }
 
+Deno.test("many who look at once do not keep a change from its connection", async () => {
+  await using pki = await openPki();
+  await using rig = await openTools();
+  await put(rig, "a.test.pem", (await pki.issue(["a.test"])).pem);
+  const looks = Array.from({ length: 12 }, () => rig.call("health"));
+  const lists = Array.from({ length: 12 }, () => rig.call("list_certs"));
+  await rig.call("load_cert", { domain: "a.test" });
+  for (const { text } of await Promise.all([...looks, ...lists])) {
+    assert.doesNotMatch(text, /did not answer|was held|not seen/, text);
+  }
+});
+
 Deno.test("a crt-list that was lost or emptied is said to be, and no new one is begun", async () => {
   await using pki = await openPki();
   await using rig = await openTools();
