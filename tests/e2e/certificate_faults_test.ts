@@ -11,10 +11,18 @@ import { openSite, type Site } from "./site.ts";
 
 const HOST = "example.test";
 
-/** Two sites of the rig's zones: one whose certificate the CA has issued. */
+/**
+ * HOST, with a certificate of the CA, and an agent that goes on renewing it. The account of `rig.env` is there as well,
+ * but has not proved HOST: Pebble may take an old proof for an order at any time, and then no TXT record is made.
+ */
 async function openIssued(rig: AcmeRig): Promise<Site> {
   await using starting = new AsyncDisposableStack();
-  const site = starting.use(await openSite({ env: rig.env }));
+  // By another address the CA is another one to the agent, with an account of its own.
+  const directory = rig.directory.replace("localhost", "127.0.0.1");
+  assert.notEqual(directory, rig.directory);
+  const site = starting.use(await openSite({ env: { ...rig.env, ACME_DIRECTORY: directory } }));
+  const other = { domain: "other.test" };
+  assert.equal((await callFromShell(site.haproxy, "issue_cert", other, { env: rig.env })).code, 0);
   await site.http.call("issue_cert", { domain: HOST });
   // The CA has said when it wants it renewed: certificates.json knows from now on.
   await site.http.call("renew_cert", { domain: HOST });
