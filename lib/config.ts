@@ -5,14 +5,23 @@
 import { isIP } from "node:net";
 import { isAbsolute, join, resolve } from "node:path";
 import { ACME_VARIABLES, type AcmeSettings, readAcmeSettings } from "./config/acme.ts";
+import { OAUTH_VARIABLES, type OAuthSettings, readOAuthSettings } from "./config/oauth.ts";
 import { CONTROL, type Environment, reader, SettingsError } from "./config/reader.ts";
 import { TOOL_GROUPS, type ToolGroup } from "./tool_definition.ts";
 
-export type { AcmeSettings };
+export type { AcmeSettings, OAuthSettings };
 export { SettingsError };
 
 export const LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
+export const LOG_FORMATS = ["text", "json"] as const;
+
+export interface Logging {
+  /** The least that is written. */
+  readonly level: LogLevel;
+  /** A line a record either way. */
+  readonly format: typeof LOG_FORMATS[number];
+}
 
 /** Every file that the tools room reads or writes; absolute, all under `root`. */
 export interface Files {
@@ -39,6 +48,8 @@ export interface Files {
   /** The certificate change that is under way. */
   readonly certificateJournal: string;
   readonly audit: string;
+  /** Held while a full audit log makes room. */
+  readonly auditLock: string;
   /** Account keys at the CA, what acme.sh has issued, certificates kept for a next try. */
   readonly acmeFolder: string;
 }
@@ -74,6 +85,16 @@ export interface HostSettings {
 
 export type Access = "full" | "read";
 
+/** ask: where the client can show a question; require: `confirm=true` where it can't; off: never. */
+export type Confirm = "ask" | "require" | "off";
+
+/** Requests of one token, else of one socket address. */
+export interface RateLimit {
+  readonly perSecond: number;
+  /** So many at once after a pause. */
+  readonly burst: number;
+}
+
 export interface FrontSettings {
   readonly host: string;
   readonly port: number;
@@ -83,6 +104,11 @@ export interface FrontSettings {
   /** Host header names; undefined: loopback names and every address of this machine. */
   readonly allowedHosts?: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** Undefined: the token file's tokens are the only ones. */
+  readonly oauth?: OAuthSettings;
+  /** Undefined: no limit. */
+  readonly rate?: RateLimit;
+  readonly confirm: Confirm;
   readonly readOnly: boolean;
   readonly toolsets: readonly ToolGroup[];
   readonly maxSessions: number;
@@ -99,13 +125,14 @@ export interface Settings {
   readonly acme: AcmeSettings;
   /** Read by main only. */
   readonly tokenFile: string;
-  readonly confirm: "ask" | "require" | "off";
-  readonly logLevel: LogLevel;
+  readonly confirm: Confirm;
+  readonly logging: Logging;
 }
 
 /** The variables this version reads, so that main asks the environment for these and no others. */
 export const VARIABLES = [
   ...ACME_VARIABLES,
+  ...OAUTH_VARIABLES,
   "HAPROXY_BINARY",
   "HAPROXY_CERTS_DIR",
   "HAPROXY_CERTS_FILE",
@@ -124,6 +151,7 @@ export const VARIABLES = [
   "HAPROXY_SERVERS_FILE",
   "HAPROXY_SERVER_STATE_FILE",
   "HAPROXY_STATE_FILE",
+  "LOG_FORMAT",
   "LOG_LEVEL",
   "MCP_ALLOWED_HOSTS",
   "MCP_ALLOWED_ORIGINS",
@@ -131,6 +159,7 @@ export const VARIABLES = [
   "MCP_HOST",
   "MCP_MAX_SESSIONS",
   "MCP_PORT",
+  "MCP_RATE",
   "MCP_READ_ONLY",
   "MCP_SESSION_IDLE",
   "MCP_TOKEN_FILE",
@@ -158,6 +187,7 @@ export function readSettings(env: Environment): Settings {
     journal: join(base, "data/journal/changes.jsonl"),
     certificateJournal: join(base, "data/journal/certificate.json"),
     audit: join(base, "data/audit.jsonl"),
+    auditLock: join(base, "data/audit.lock"),
     acmeFolder: join(base, "data/acme"),
   };
   const taken = new Set(Object.values(own));
@@ -213,6 +243,9 @@ export function readSettings(env: Environment): Settings {
     throw new SettingsError("HAPROXY_CONTAINER", container, "a container's name is");
   }
   const allowedHosts = list("MCP_ALLOWED_HOSTS", "");
+  const confirm = choice("MCP_CONFIRM", "ask", ["ask", "require", "off"]);
+  const oauth = readOAuthSettings(env);
+  const rate = readRate(text("MCP_RATE", "50/100"));
 
   return {
     files: {
@@ -242,6 +275,9 @@ export function readSettings(env: Environment): Settings {
       reload: choice("HAPROXY_RELOAD", "auto", ["auto", ...RELOAD_WAYS]),
     },
     front: {
+      confirm,
+      ...(oauth && { oauth }),
+      ...(rate && { rate }),
       host: hostName("MCP_HOST", "0.0.0.0"),
       port: integer("MCP_PORT", 8000, 0, 65535),
       trustedNetworks,
@@ -255,9 +291,22 @@ export function readSettings(env: Environment): Settings {
     },
     acme: readAcmeSettings(env, base),
     tokenFile: resolve(base, text("MCP_TOKEN_FILE", join(base, "conf/mcp-token.env"))),
-    confirm: choice("MCP_CONFIRM", "ask", ["ask", "require", "off"]),
-    logLevel: choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+    confirm,
+    logging: {
+      level: choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+      format: choice("LOG_FORMAT", "text", LOG_FORMATS),
+    },
   };
+}
+
+/** `50/100`: requests a second, and how many at once; 0 is no limit. */
+function readRate(value: string): RateLimit | undefined {
+  if (value === "0") return undefined;
+  const [, perSecond, burst] = /^(\d{1,6})\/(\d{1,6})$/.exec(value) ?? [];
+  if (Number(perSecond) >= 1 && Number(burst) >= 1) {
+    return { perSecond: Number(perSecond), burst: Number(burst) };
+  }
+  throw new SettingsError("MCP_RATE", value, "requests a second / burst, such as 50/100, or 0 is");
 }
 
 /** The kernel takes 107 bytes of a unix socket's path (unix(7)). */

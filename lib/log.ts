@@ -1,6 +1,13 @@
 /** The log: stderr only, as stdout belongs to the protocol in `stdio`; one record a line, in every room. Never a secret. */
-import { configureSync, getLogger, getTextFormatter } from "@logtape/logtape";
-import type { LogLevel } from "./config.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
+import {
+  configureSync,
+  getLogger,
+  getTextFormatter,
+  type LogRecord,
+  withContext,
+} from "@logtape/logtape";
+import type { Logging, LogLevel } from "./config.ts";
 
 const logger = getLogger("haproxy-mcp");
 
@@ -16,24 +23,26 @@ export const log = {
   error: write("error"),
 } as const;
 
+/** What is logged while `act` runs carries the request's id: in the text at the end, in JSON as `request`. */
+export const logWithin = <T>(request: string | undefined, act: () => T): T =>
+  request === undefined ? act() : withContext({ request }, act);
+
+/** Short, and unlike any other of the last months. */
+export const newRequestId = (): string => crypto.randomUUID().replaceAll("-", "").slice(0, 12);
+
+const contextLocalStorage = new AsyncLocalStorage<Record<string, unknown>>();
+
 /**
  * Opens the log of this room.
  *
- * @param room who speaks: main, front or tools
- * @param level the least that is written
+ * @param room who speaks: main, front, tools or acme
  */
-export function openLog(room: string, level: LogLevel): void {
-  const format = getTextFormatter({
-    timestamp: "rfc3339",
-    level: "FULL",
-    value: "bare",
-    format: ({ timestamp, level, message }) => `${timestamp} ${level} ${room}: ${message}`,
-    // A stranger's bytes may be in a message: they start no line of their own.
-    sanitize: { newlines: "escape", sgr: "escape" },
-  });
+export function openLog(room: string, { level, format }: Logging): void {
+  const line = format === "json" ? jsonLine(room) : textLine(room);
   configureSync({
     reset: true,
-    sinks: { stderr: (record) => console.error(format(record).trimEnd()) },
+    contextLocalStorage,
+    sinks: { stderr: (record) => console.error(line(record)) },
     loggers: [
       {
         category: "haproxy-mcp",
@@ -44,3 +53,26 @@ export function openLog(room: string, level: LogLevel): void {
     ],
   });
 }
+
+function textLine(room: string): (record: LogRecord) => string {
+  const format = getTextFormatter({
+    timestamp: "rfc3339",
+    level: "FULL",
+    value: "bare",
+    format: ({ timestamp, level, message, record: { properties: { request } } }) =>
+      `${timestamp} ${level} ${room}: ${message}${request === undefined ? "" : ` [${request}]`}`,
+    // A stranger's bytes may be in a message: they start no line of their own.
+    sanitize: { newlines: "escape", sgr: "escape" },
+  });
+  return (record) => format(record).trimEnd();
+}
+
+/** `{"time": …, "level": "INFO", "room": "front", "message": …, "request": …}`. */
+const jsonLine = (room: string) => (record: LogRecord) =>
+  JSON.stringify({
+    time: new Date(record.timestamp).toISOString(),
+    level: record.level.toUpperCase(),
+    room,
+    message: record.message.map(String).join(""),
+    request: record.properties.request,
+  });

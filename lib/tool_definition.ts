@@ -44,13 +44,25 @@ export interface ToolResult {
 
 /** Who calls: for the audit log, never for a decision. */
 export interface Caller {
-  readonly transport: "http" | "stdio" | "shell";
-  /** The client's own name for itself, and by HTTP its socket's address; in the shell the process. */
+  readonly transport: "http" | "stdio" | "shell" | "none";
+  /** The token's place in the token file, an OAuth subject, `trusted network`, or the user of a local process. */
   readonly who: string;
+  /** The socket's, by HTTP. */
+  readonly address?: string;
+  /** The client's own name for itself. */
+  readonly client?: string;
+  /** In the log, in errors, in the audit log. */
+  readonly requestId?: string;
 }
 
 /** A call as it crosses to the tools room, under the tool's name; `args` are the caller's, unchecked. */
 export interface ToolCall {
   readonly args: unknown;
   readonly caller: Caller;
+  /** preview: a dry run, for the question that a person is asked; declined: their answer to it was no. */
+  readonly confirmation?: "preview" | "declined";
 }
+
+/** A tool that wants a person's word: it has the parameter `confirm`. */
+export const wantsConfirmation = ({ inputSchema: { properties } }: ToolDefinition): boolean =>
+  Object.hasOwn((properties ?? {}) as object, "confirm");

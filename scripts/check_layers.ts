@@ -21,6 +21,8 @@ export interface Layer {
 export const LAYERS: readonly Layer[] = [
   { path: "lib/errors.ts" },
   { path: "lib/tool_definition.ts" },
+  { path: "lib/resource_definition.ts" },
+  { path: "lib/measured.ts" },
   { path: "lib/config" },
   { path: "lib/config.ts" },
   { path: "lib/log.ts" },
@@ -55,8 +57,11 @@ export const LAYERS: readonly Layer[] = [
     only: [
       "lib/errors.ts",
       "lib/tool_definition.ts",
+      "lib/resource_definition.ts",
+      "lib/measured.ts",
       "lib/config.ts",
       "lib/log.ts",
+      "lib/pause.ts",
       "lib/rpc",
       "lib/names",
     ],

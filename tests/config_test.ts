@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readSettings, SettingsError } from "../lib/config.ts";
 
 Deno.test("the defaults are the contract's", () => {
-  const { files, haproxy, host, front, tokenFile, confirm, logLevel } = readSettings({});
+  const { files, haproxy, host, front, tokenFile, confirm, logging } = readSettings({});
   assert.deepEqual(files, {
     root: "/opt/haproxy",
     map: "/opt/haproxy/conf/domains.map",
@@ -18,6 +18,7 @@ Deno.test("the defaults are the contract's", () => {
     journal: "/opt/haproxy/data/journal/changes.jsonl",
     certificateJournal: "/opt/haproxy/data/journal/certificate.json",
     audit: "/opt/haproxy/data/audit.jsonl",
+    auditLock: "/opt/haproxy/data/audit.lock",
     acmeFolder: "/opt/haproxy/data/acme",
   });
   assert.deepEqual(haproxy, { host: "localhost", port: 9999, poolCount: 100, maxSlots: 10 });
@@ -32,7 +33,7 @@ Deno.test("the defaults are the contract's", () => {
   assert.deepEqual([front.maxSessions, front.sessionIdle], [1000, 1800]);
   assert.equal(front.toolsets.length, 6);
   assert.equal(tokenFile, "/opt/haproxy/conf/mcp-token.env");
-  assert.deepEqual([confirm, logLevel], ["ask", "INFO"]);
+  assert.deepEqual([confirm, logging], ["ask", { level: "INFO", format: "text" }]);
 });
 
 Deno.test("the paths follow HAPROXY_ROOT, and a relative one lies below it", () => {
@@ -85,7 +86,7 @@ Deno.test("HAPROXY_BINARY is a name or an absolute path, HAPROXY_CONTAINER a nam
 Deno.test("an empty value counts as not set, and words are taken in any case", () => {
   const settings = readSettings({ MCP_PORT: "", LOG_LEVEL: "debug", MCP_TRUSTED_NETWORKS: "none" });
   assert.equal(settings.front.port, 8000);
-  assert.equal(settings.logLevel, "DEBUG");
+  assert.equal(settings.logging.level, "DEBUG");
   assert.deepEqual(settings.front.trustedNetworks, []);
 });
 

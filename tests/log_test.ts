@@ -16,7 +16,7 @@ function captured(write: () => void): { readonly stderr: string[]; readonly stdo
 }
 
 Deno.test("a record is one line on stderr: time, level, room, message", () => {
-  openLog("main", "DEBUG");
+  openLog("main", { level: "DEBUG", format: "text" });
   const { stderr, stdout } = captured(() => {
     log.debug("d");
     log.info("i");
@@ -34,7 +34,7 @@ Deno.test("a record is one line on stderr: time, level, room, message", () => {
 });
 
 Deno.test("records below the level are left out", () => {
-  openLog("tools", "WARNING");
+  openLog("tools", { level: "WARNING", format: "text" });
   const { stderr } = captured(() => {
     log.info("i");
     log.error("e");
@@ -43,7 +43,7 @@ Deno.test("records below the level are left out", () => {
 });
 
 Deno.test("a stranger's line breaks and terminal codes start no line and no colour", () => {
-  openLog("front", "INFO");
+  openLog("front", { level: "INFO", format: "text" });
   const { stderr } = captured(() => log.info("a\n2026-01-01 ERROR forged\r\x1b[31mred"));
   assert.equal(stderr.length, 1);
   // deno-lint-ignore no-control-regex -- these are what must not be there
@@ -51,7 +51,7 @@ Deno.test("a stranger's line breaks and terminal codes start no line and no colo
 });
 
 Deno.test("braces in a message are text, as it may hold somebody's JSON", () => {
-  openLog("main", "INFO");
+  openLog("main", { level: "INFO", format: "text" });
   const { stderr } = captured(() => log.info('{"a": {b}} {}'));
   assert.match(stderr[0], /main: \{"a": \{b\}\} \{\}$/);
 });

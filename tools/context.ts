@@ -1,6 +1,6 @@
 /** What every tool works with: opened once by the tools room. */
 import { dirname } from "node:path";
-import type { AcmeSettings, Files, HaproxySettings, LogLevel, Settings } from "../lib/config.ts";
+import type { AcmeSettings, Files, HaproxySettings, Logging, Settings } from "../lib/config.ts";
 import { AgentError } from "../lib/errors.ts";
 import { type AutomaticOptions, startRenewals } from "../lib/issuance/automatic.ts";
 import { inventory } from "../lib/issuance/inventory.ts";
@@ -11,18 +11,22 @@ import type { PoolShape } from "../lib/names/server.ts";
 import { startHealing } from "../lib/reconcile/healing.ts";
 import { type RuntimeClient, runtimeClient } from "../lib/runtime/connection.ts";
 import { openRoot, type RootFiles } from "../lib/sandbox/files.ts";
-import { appendAudit, type AuditRecord } from "../lib/state/audit.ts";
+import { type AuditLog, type AuditRecord, openAudit } from "../lib/state/audit.ts";
 import { fileLock } from "../lib/state/lock.ts";
+import type { Change } from "../lib/state/model.ts";
 import { openStore } from "../lib/state/store.ts";
 import type { Handlers, Peer } from "../lib/rpc/mod.ts";
 import { type Transactions, transactions } from "../lib/transaction/mod.ts";
 import type { HostActs } from "./host_acts.ts";
+import { type Publish, touchedBy, watchFiles } from "./resource_changes.ts";
 
 export interface ToolsSettings {
   readonly files: Files;
   readonly haproxy: HaproxySettings;
   readonly confirm: Settings["confirm"];
-  readonly logLevel: LogLevel;
+  readonly logging: Logging;
+  /** haproxy.cfg, which may lie outside of the root. */
+  readonly configFile: string;
   /** Which of this process's tools rooms this is, counted from 1. */
   readonly room: number;
   readonly pid: number;
@@ -48,6 +52,7 @@ export interface ToolContext {
   readonly transactions: Transactions;
   readonly issuer: Issuer;
   readonly host: Host;
+  readonly auditLog: Pick<AuditLog, "last">;
   /** One line a call of a writing tool. A disk that can't take it is logged: the call's outcome stands. */
   audit(record: AuditRecord): Promise<void>;
   close(): Promise<void>;
@@ -56,26 +61,32 @@ export interface ToolContext {
 /** How long a call waits for another process that holds the lock, and the start for our own predecessor. */
 const LOCK_WAIT_MS = 5_000;
 
-/**
- * Throws STATE_CORRUPT or STATE_IO where the files can't be read, TIMEOUT where the lock is not to be had.
- *
- * @param renewalOptions when `serve` looks at the certificates
- */
+export interface ContextOptions {
+  /** When `serve` looks at the certificates. */
+  readonly renewals?: AutomaticOptions;
+  /** Told what is different for readers; undefined: nobody listens. */
+  readonly publish?: Publish;
+}
+
+/** Throws STATE_CORRUPT or STATE_IO where the files can't be read, TIMEOUT where the lock is not to be had. */
 export async function openContext(
   settings: ToolsSettings,
   host: Host,
-  renewalOptions?: AutomaticOptions,
+  { renewals: renewalOptions, publish }: ContextOptions = {},
 ): Promise<ToolContext> {
   const { files: paths, haproxy } = settings;
   const files = await openRoot(paths.root);
   for (const path of [paths.lock, paths.journal]) await files.makeFolder(dirname(path));
   const me = { pid: settings.pid, room: settings.room };
   const lock = fileLock(files, paths.lock, me, LOCK_WAIT_MS);
-  const store = openStore(files, paths, haproxy);
+  const onChange = (changes: readonly Change[]) => {
+    if (changes.length > 0) publish?.(touchedBy(changes, store.desired));
+  };
+  const store = openStore(files, paths, haproxy, onChange);
   const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
   const certificateLock = fileLock(files, paths.certificateLock, me, LOCK_WAIT_MS);
   const turn = certificateLock.hold;
-  const path = transactions({ settings, store, lock, runtime, files, turn });
+  const path = transactions({ settings, store, lock, runtime, files, turn, onChange });
 
   await path.open().catch((cause) => {
     // In the shell each tool says so itself: haproxy_health and haproxy_check_config are for such moments.
@@ -94,8 +105,17 @@ export async function openContext(
     inventory: inventory({ files, paths, runtime, changes, turn }),
     lock: fileLock(files, paths.renewalLock, me, LOCK_WAIT_MS),
   });
+  const watch = publish &&
+    watchFiles({
+      files,
+      paths,
+      publish,
+      configFile: settings.configFile,
+      certificates: changes.known,
+    });
+  const auditLog = openAudit(files, paths, me);
   const audit = (record: AuditRecord) =>
-    appendAudit(files, paths.audit, record).catch((cause) =>
+    auditLog.append(record).catch((cause) =>
       log.error(`The audit log lacks a call of ${record.tool}: ${AgentError.from(cause).message}`)
     );
   const renewals = settings.renew
@@ -119,13 +139,16 @@ export async function openContext(
     transactions: path,
     issuer: certificates,
     host,
+    auditLog,
     audit,
     async close() {
       healing?.close();
+      watch?.close();
       await renewals?.close();
       await certificates.close();
       await path.close();
       certificateLock.close();
+      auditLog.close();
     },
   };
 }

@@ -6,6 +6,7 @@ import { parseServerIp } from "../lib/names/address.ts";
 import { poolNumber } from "../lib/names/server.ts";
 import { type Change, type Desired, freePool, type Server } from "../lib/state/model.ts";
 import { byNumber } from "../lib/state/servers_file.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
 import {
   answer,
   confirm,
@@ -97,24 +98,6 @@ export const listDomains = tool({
     });
   },
 });
-
-const encodeCursor = (key: string) => btoa(key).replaceAll("=", "");
-
-function decodeCursor(cursor: string): string {
-  try {
-    const key = atob(cursor);
-    if (/^[!-~]{1,255}$/.test(key)) return key;
-  } catch {
-    // Not base64: refused below.
-  }
-  throw new AgentError(
-    "VALIDATION",
-    `cursor ${JSON.stringify(cursor.slice(0, 100))} is not one of ours.`,
-    {
-      hint: "Pass next_cursor of the page before as it was, or nothing for the first page.",
-    },
-  );
-}
 
 export const addDomain = tool({
   name: "haproxy_add_domain",

@@ -65,6 +65,8 @@ export interface HostActs extends OrderActs {
    * by the master CLI of 3.4 one with an unclosed quote or without a final LF too. So check first.
    */
   reload(): Promise<ReloadOrder>;
+  /** haproxy.cfg as it is now, without what is secret in it. Throws NOT_FOUND where it can't be read. */
+  readConfig(): Promise<{ readonly path: string; readonly text: string }>;
   /** Never throws for what is missing on this machine: that is the answer. */
   hostStatus(): Promise<HostStatus>;
 }

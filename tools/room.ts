@@ -2,16 +2,27 @@
 import { connect, type Handlers, type Port } from "../lib/rpc/mod.ts";
 import { AgentError } from "../lib/errors.ts";
 import type { AutomaticOptions } from "../lib/issuance/automatic.ts";
-import { openLog } from "../lib/log.ts";
+import { logWithin, openLog } from "../lib/log.ts";
+import type { FrontEars, ResourceDefinition } from "../lib/resource_definition.ts";
 import type { ToolCall, ToolDefinition } from "../lib/tool_definition.ts";
+import { complete } from "./completions.ts";
 import { openContext, type ToolContext, type ToolsSettings } from "./context.ts";
 import type { HostActs } from "./host_acts.ts";
+import { measure } from "./measure.ts";
+import type { Publish } from "./resource_changes.ts";
+import { listResources, readResource, resources } from "./resources.ts";
 import type { Tool, ToolCallContext } from "./tool.ts";
 
 export interface StartToolsRoom {
   readonly settings: ToolsSettings;
   /** Calls to tools come through this port; those that came before the start wait in it. */
   readonly port: MessagePort;
+}
+
+/** All that is offered to clients. */
+export interface Catalogue {
+  readonly tools: readonly ToolDefinition[];
+  readonly resources: readonly ResourceDefinition[];
 }
 
 /** What main may call of the tools room. */
@@ -25,23 +36,35 @@ export function openToolsRoom(
 ) {
   const cancelled = new Map<object, { readonly tool: string; readonly at: number }>();
   let context: ToolContext | undefined;
+  let tell: Publish = () => {};
 
   const room = {
-    /** The table as data. Touches no file and no HAProxy. */
-    definitions: (_: void): ToolDefinition[] => table.map(({ definition }) => definition),
+    /** The tables as data. Touches no file and no HAProxy. */
+    catalogue: (_: void): Catalogue => ({
+      tools: table.map(({ definition }) => definition),
+      resources: resources.map(({ definition }) => definition),
+    }),
 
     /** Takes the lock once, so that nobody before us still writes, then answers calls from the port. */
     async start({ settings, port }: StartToolsRoom): Promise<void> {
-      openLog("tools", settings.logLevel);
+      openLog("tools", settings.logging);
       try {
-        context = await openContext(settings, host, renewals);
+        context = await openContext(settings, host, {
+          renewals,
+          // Calls are cheaper where nobody can be told: the shell's process ends with its one call.
+          ...(settings.heal && { publish: (changes) => tell(changes) }),
+        });
       } catch (cause) {
         if (AgentError.from(cause).details?.predecessor === true) {
           await host.call("predecessorHoldsLock", { room: settings.room });
         }
         throw cause;
       }
-      connect(port, toolHandlers(context));
+      const front = connect<FrontEars>(port, {
+        ...toolHandlers(context),
+        ...readHandlers(context),
+      });
+      tell = (changes) => void front.call("resourcesChanged", changes).catch(() => {});
     },
 
     /** The tools that were cancelled at least `ms` ago and have not answered yet. */
@@ -58,19 +81,29 @@ export function openToolsRoom(
   function toolHandlers(opened: ToolContext): Handlers {
     return Object.fromEntries(table.map(({ definition: { name }, run }) => [
       name,
-      async ({ args, caller }: ToolCall, call) => {
+      async ({ args, caller, confirmation }: ToolCall, call) => {
         const key = {};
-        const inCall: ToolCallContext = { ...call, caller };
+        const inCall: ToolCallContext = { ...call, caller, confirmation };
         const onAbort = () => cancelled.set(key, { tool: name, at: performance.now() });
         call.signal.addEventListener("abort", onAbort);
         try {
-          return await run(args, opened, inCall);
+          return await logWithin(caller.requestId, () => run(args, opened, inCall));
         } finally {
           call.signal.removeEventListener("abort", onAbort);
           cancelled.delete(key);
         }
       },
     ]));
+  }
+
+  /** What front asks for beside tools: named so that no tool can be. */
+  function readHandlers(opened: ToolContext): Handlers {
+    return {
+      "resources/list": (args, _call) => listResources(args, opened),
+      "resources/read": (args, call) => readResource(args, opened, call),
+      complete: (question) => complete(question, opened),
+      measure: (_, { signal }) => measure(opened, signal),
+    };
   }
 
   const host = connect<HostActs & Handlers>(control, room);

@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { AgentError } from "../lib/errors.ts";
 import type { CallContext } from "../lib/rpc/mod.ts";
+import { log } from "../lib/log.ts";
 import type {
-  Caller,
+  ToolCall,
   ToolDefinition,
   ToolGroup,
   ToolHints,
@@ -12,9 +13,7 @@ import type {
 import type { ChangeRequest, Outcome } from "../lib/transaction/request.ts";
 import type { ToolContext } from "./context.ts";
 
-export interface ToolCallContext extends CallContext {
-  readonly caller: Caller;
-}
+export interface ToolCallContext extends CallContext, Pick<ToolCall, "caller" | "confirmation"> {}
 
 /** What a handler gets: its call, and the one way to change things. */
 export interface HandlerContext extends CallContext {
@@ -68,12 +67,21 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
   const { name, title, description, group, hints, input, output } = spec;
   const writes = !hints.readOnlyHint;
 
-  async function checked(args: unknown, context: ToolContext, call: ToolCallContext) {
+  async function checked(
+    args: unknown,
+    context: ToolContext,
+    call: ToolCallContext,
+    note: (changed: readonly string[]) => void,
+  ): Promise<ToolResult & { readonly dryRun: boolean }> {
+    if (call.confirmation === "declined") {
+      throw new AgentError("CANCELLED", `${name} was declined. Nothing was changed.`);
+    }
     if (writes && context.readOnly) {
       throw new AgentError("REFUSED", `${name} changes things, and MCP_READ_ONLY is set.`);
     }
     const parsed = input.safeParse(args ?? {});
     if (!parsed.success) throw invalid(parsed.error, input);
+    const dryRun = parsed.data.dry_run === true;
     if (needsConfirmation(parsed.data, context)) {
       throw new AgentError("CONFIRMATION_NEEDED", `${name} has to be confirmed.`, {
         hint: "Ask the person, then call again with confirm=true.",
@@ -82,15 +90,18 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
     const { text, structured } = await spec.run(parsed.data, context, {
       signal: call.signal,
       progress: call.progress,
-      change: (plan) =>
-        context.transactions.change({
+      change: async (plan) => {
+        const outcome = await context.transactions.change({
           tool: name,
-          dryRun: parsed.data.dry_run === true,
+          dryRun,
           signal: call.signal,
           plan,
-        }),
+        });
+        note(outcome.changed);
+        return outcome;
+      },
     });
-    return { text, structured: structured as Record<string, unknown> };
+    return { text, structured: structured as Record<string, unknown>, dryRun };
   }
 
   function needsConfirmation(data: Record<string, unknown>, { confirm }: ToolContext): boolean {
@@ -110,19 +121,48 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
       deadlineFromTimeout: spec.deadlineFromTimeout ?? false,
     },
     async run(args, context, call) {
-      const record = { tool: name, args: bounded(args), caller: call.caller };
+      const start = performance.now();
+      const changed: string[] = [];
+      /** A dry run for a question is no call, unless it is refused: then nobody is asked. */
+      const record = async (code: string, more: { message?: string; changed?: string[] }) => {
+        const ms = Math.round(performance.now() - start);
+        const { caller: { who, address, client } } = call;
+        const by = [who, client && `(${client})`, address].filter(Boolean).join(" ");
+        const line = `${name} ${code} in ${ms} ms, by ${by}`;
+        if (!writes) return log.debug(line);
+        log.info(line);
+        await context.audit({
+          tool: name,
+          args: bounded(args),
+          caller: call.caller,
+          code,
+          ...more,
+          ms,
+        });
+      };
       try {
-        const result = await checked(args, context, call);
-        if (writes) await context.audit({ ...record, code: "OK" });
+        const { dryRun, ...result } = await checked(args, context, call, (c) => changed.push(...c));
+        if (call.confirmation !== "preview") {
+          await record("OK", dryRun ? {} : { changed: whatChanged(changed, result.text) });
+        }
         return result;
       } catch (cause) {
-        const error = AgentError.from(cause);
-        if (writes) await context.audit({ ...record, code: error.code, message: error.message });
-        throw error;
+        const { code, message } = AgentError.from(cause);
+        await record(code, { message });
+        throw cause;
       }
     },
   };
 }
+
+/** What changed no domain and no server says so in its first line. */
+function whatChanged(lines: readonly string[], text: string): string[] {
+  if (lines.length === 0) return [text.split("\n")[0]];
+  const more = lines.length - MAX_CHANGED;
+  return more > 0 ? [...lines.slice(0, MAX_CHANGED), `… and ${more} more`] : [...lines];
+}
+
+const MAX_CHANGED = 50;
 
 /** What a caller sends may be a megabyte of nonsense: the audit log keeps so much of it. */
 const MAX_AUDITED = 12_000;

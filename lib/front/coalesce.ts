@@ -1,93 +1,107 @@
 /**
- * SSE answers on Deno 2.6: it flushes the head first, and each small write after that waits 44 ms for
- * the client's delayed ACK. A body that is complete at once does not, so an answer is held back until
- * its end is known, or something must be streamed.
+ * Event streams in as few writes as can be: an answer is held back until its end is known, or something must be streamed.
+ * A lone result then goes out whole, head and body in one write.
  */
+import { isStream } from "./connections.ts";
+
+type Chunk = Uint8Array<ArrayBuffer>;
 
 /**
  * @param holdMs how long to wait for the end before streaming what there is
- * @param onEnd called once: the answer is complete, or its reader has gone
+ * @param gone the reader has left: the answer's maker is told
+ * @param onEnd called once: the answer is complete, or its reader has left
  */
 export async function coalesce(
   response: Response,
   holdMs: number,
+  gone: AbortSignal,
   onEnd: () => void,
 ): Promise<Response> {
-  if (!response.body || !isEventStream(response)) {
-    onEnd();
-    return response;
-  }
-  const reader = response.body.getReader();
-  const head: Uint8Array<ArrayBuffer>[] = [];
+  const source = watch(response, gone, onEnd);
+  if (!source) return response;
+  const head: Chunk[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), holdMs));
   try {
     for (;;) {
-      const next = reader.read();
+      const next = source.read();
       const chunk = await Promise.race([next, late]);
-      if (chunk === "late") return new Response(relay(reader, head, next, onEnd), response);
-      if (chunk.done) {
-        onEnd();
-        return new Response(await new Blob(head).text(), response);
-      }
+      if (chunk === "late") return new Response(relay(source, head, next), response);
+      if (chunk.done) return new Response(await new Blob(head).text(), response);
       head.push(chunk.value);
-      if (carriesMethod(chunk.value)) {
-        return new Response(relay(reader, head, reader.read(), onEnd), response);
-      }
+      if (carriesMethod(chunk.value)) return new Response(relay(source, head), response);
     }
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** The same answer; `onEnd` is called once when it is complete, or its reader has gone. */
-export function watchEnd(response: Response, onEnd: () => void): Response {
-  if (!response.body || !isEventStream(response)) {
+/** The same answer; `onEnd` is called once when it is complete, or its reader has left. */
+export function watchEnd(response: Response, gone: AbortSignal, onEnd: () => void): Response {
+  const source = watch(response, gone, onEnd);
+  return source ? new Response(relay(source, []), response) : response;
+}
+
+interface Source {
+  read(): Promise<ReadableStreamReadResult<Chunk>>;
+  cancel(why: unknown): void;
+}
+
+/** Undefined for an answer that is no event stream: it has ended already. */
+function watch(response: Response, gone: AbortSignal, onEnd: () => void): Source | undefined {
+  if (!response.body || !isStream(response)) {
     onEnd();
-    return response;
+    return undefined;
   }
   const reader = response.body.getReader();
-  return new Response(relay(reader, [], reader.read(), onEnd), response);
+  let ended = false;
+  const end = () => {
+    if (ended) return;
+    ended = true;
+    gone.removeEventListener("abort", onGone);
+    onEnd();
+  };
+  const cancel = (why: unknown) => {
+    end();
+    void reader.cancel(why).catch(() => {});
+  };
+  const onGone = () => cancel(gone.reason);
+  gone.addEventListener("abort", onGone);
+  if (gone.aborted) onGone();
+  return {
+    cancel,
+    async read() {
+      try {
+        const chunk = await reader.read();
+        if (chunk.done) end();
+        return chunk;
+      } catch (cause) {
+        end();
+        throw cause;
+      }
+    },
+  };
 }
 
 function relay(
-  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
-  head: readonly Uint8Array<ArrayBuffer>[],
-  first: Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>,
-  onEnd: () => void,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
+  source: Source,
+  head: readonly Chunk[],
+  first?: Promise<ReadableStreamReadResult<Chunk>>,
+): ReadableStream<Chunk> {
   let next = first;
-  let ended = false;
-  const end = () => {
-    if (!ended) onEnd();
-    ended = true;
-  };
   return new ReadableStream({
     start(controller) {
       for (const chunk of head) controller.enqueue(chunk);
     },
     async pull(controller) {
-      const chunk = await next.catch((cause) => {
-        end();
-        throw cause;
-      });
-      if (ended) return;
-      if (chunk.done) {
-        end();
-        return controller.close();
-      }
+      const chunk = await (next ?? source.read());
+      next = undefined;
+      if (chunk.done) return controller.close();
       controller.enqueue(chunk.value);
-      next = reader.read();
     },
-    cancel(why) {
-      end();
-      return reader.cancel(why);
-    },
+    cancel: source.cancel,
   });
 }
-
-const isEventStream = (response: Response) =>
-  response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
 
 /** A notification or a request to the client; the SDK writes each event in one chunk, its data on one line. */
 function carriesMethod(chunk: Uint8Array): boolean {

@@ -1,55 +1,107 @@
-/** MCP over HTTP: the Hono app, with the guards in the order in which they are passed. */
+/** The HTTP routes, and the guards in the order in which a request passes them. */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
-import { type AuthInfo, readRequestBody } from "@modelcontextprotocol/server";
-import { type Judge, toAuthInfo } from "./auth.ts";
-import { log } from "../log.ts";
-import { createHostCheck, createOriginCheck } from "./hosts.ts";
-import { type McpEndpoint, rpcError } from "./mcp/endpoint.ts";
+import { readRequestBody } from "@modelcontextprotocol/server";
+import { log, logWithin, newRequestId } from "../log.ts";
+import type { Failures } from "./access/failures.ts";
+import { createHostCheck, createOriginCheck } from "./access/hosts.ts";
+import type { Judge } from "./access/judge.ts";
+import type { ProtectedResource } from "./access/oauth.ts";
+import type { Principal } from "./access/principal.ts";
+import type { Limiter } from "./access/rate.ts";
+import { drop } from "./drop.ts";
+import type { Client } from "./connections.ts";
+import type { McpEndpoint } from "./mcp/endpoint.ts";
+import { rpcError } from "./mcp/rpc_error.ts";
 
 export interface HttpOptions {
   /** Host header names that are answered. */
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly judge: Judge;
+  readonly failures: Failures;
+  /** Undefined: no limit. */
+  readonly limiter?: Limiter;
+  /** Where OAuth is on. */
+  readonly resource?: ProtectedResource;
   readonly mcp: McpEndpoint;
+  /** HAProxy answers, and disk agrees with it. */
+  readonly isReady: () => Promise<boolean>;
+  /** Prometheus' text format. */
+  readonly metrics: () => Promise<string>;
+  /** Told of every answer. */
+  readonly onAnswer: (route: string, status: number) => void;
 }
 
-/** What Deno.serve tells about a request, and what a guard found out. */
 interface Env {
-  Bindings: Pick<Deno.ServeHandlerInfo<Deno.NetAddr>, "remoteAddr">;
-  Variables: { readonly authInfo: AuthInfo };
+  Bindings: Client;
+  Variables: { readonly requestId: string; readonly principal: Principal };
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
-/** So much more is taken in and dropped, and for so long, that its sender lives to read the refusal. */
-const MAX_DROPPED_BYTES = 16 * MAX_BODY_BYTES;
-const DROP_MS = 2_000;
+const BODY_MS = 20_000;
 
-export function createHttpApp({ allowedHosts, allowedOrigins, judge, mcp }: HttpOptions) {
+export function createHttpApp(options: HttpOptions) {
+  const { allowedHosts, allowedOrigins, resource, mcp } = options;
   const app = new Hono<Env>();
+  app.use(identify(options.onAnswer));
   app.get("/healthz", (c) => c.text("ok"));
+  app.get(
+    "/readyz",
+    async (c) => await options.isReady() ? c.text("ready") : c.text("not ready", 503),
+  );
   app.use(guardHosts(allowedHosts, allowedOrigins));
-  app.use(guardAccess(judge));
+  if (resource) {
+    // RFC 9728, 3.1: the resource's path may follow.
+    const answer = (c: Context<Env>) => c.json(resource.metadata(c.req.header("host")));
+    app.get("/.well-known/oauth-protected-resource", answer);
+    app.get("/.well-known/oauth-protected-resource/mcp", answer);
+  }
+  app.use(guardAccess(options));
+  app.get("/metrics", async (c) => {
+    c.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    return c.body(await options.metrics());
+  });
   app.on("POST", "/mcp", async (c) => {
-    const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES);
+    const body = await readBody(c);
+    if (body === "late") return refuse(c, 408, "The body did not arrive in time. Send it again.");
     if (body.tooLarge) {
       await drop(c.req.raw.body);
       return refuse(c, 413, `The body is larger than ${MAX_BODY_BYTES} bytes. Send less at once.`);
     }
-    return await mcp.handle(c.req.raw, { parsedBody: parse(body.text), authInfo: c.var.authInfo });
+    return await mcp.handle(c.req.raw, { ...handedOn(c), parsedBody: parse(body.text) });
   });
-  app.on(["GET", "DELETE"], "/mcp", (c) => mcp.handle(c.req.raw, { authInfo: c.var.authInfo }));
+  app.on(["GET", "DELETE"], "/mcp", (c) => mcp.handle(c.req.raw, handedOn(c)));
   app.all("/mcp", (c) => {
     c.header("Allow", "GET, POST, DELETE");
     return refuse(c, 405, `${c.req.method} is not a method of /mcp.`);
   });
+  app.notFound((c) => refuse(c, 404, "There is nothing here. MCP is served at /mcp."));
   app.onError((error, c) => {
     log.error(`${c.req.method} ${c.req.path} failed: ${error.stack ?? error}`);
-    return c.json(rpcError(-32603, "Internal error. The agent's log says more."), 500);
+    const data = { request_id: c.var.requestId };
+    return c.json(rpcError(-32603, "Internal error. The agent's log says more.", data), 500);
   });
   return app;
 }
+
+const handedOn = ({ var: { principal, requestId }, env: { gone } }: Context<Env>) => ({
+  admitted: { principal, requestId },
+  gone,
+});
+
+/** Each request has an id, which its log lines, its errors and its answer's X-Request-Id bear. */
+function identify(onAnswer: HttpOptions["onAnswer"]): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const requestId = newRequestId();
+    c.set("requestId", requestId);
+    await logWithin(requestId, next);
+    c.header("X-Request-Id", requestId);
+    onAnswer(ROUTES.includes(c.req.path) ? c.req.path : "other", c.res.status);
+  };
+}
+
+const ROUTES = ["/mcp", "/healthz", "/readyz", "/metrics"];
 
 /** Host first, then Origin: after both, what a browser sends comes from a page that we know. */
 function guardHosts(hosts: readonly string[], origins: readonly string[]): MiddlewareHandler<Env> {
@@ -58,7 +110,7 @@ function guardHosts(hosts: readonly string[], origins: readonly string[]): Middl
   const answerBrowsers = cors({
     origin: (origin) => origin,
     allowMethods: ["GET", "POST", "DELETE"],
-    exposeHeaders: ["Mcp-Session-Id", "WWW-Authenticate"],
+    exposeHeaders: ["Mcp-Session-Id", "WWW-Authenticate", "X-Request-Id", "Retry-After"],
     maxAge: 600,
   });
   return async (c, next) => {
@@ -79,51 +131,86 @@ function guardHosts(hosts: readonly string[], origins: readonly string[]): Middl
   };
 }
 
-function guardAccess(judge: Judge): MiddlewareHandler<Env> {
+function guardAccess(
+  { judge, failures, limiter, resource }: HttpOptions,
+): MiddlewareHandler<Env> {
   return async (c, next) => {
-    const peer = c.env.remoteAddr.hostname;
-    const verdict = await judge(c.req.header("authorization"), peer);
+    const { address } = c.env;
+    const verdict = await judge(c.req.header("authorization"), address);
+    const key = verdict.ok ? verdict.principal.key : address;
+    const wait = limiter?.take(key);
+    if (wait !== undefined) return tooMany(c, wait, "Too many requests.");
     if (verdict.ok) {
-      c.set("authInfo", toAuthInfo(verdict.access, peer));
+      c.set("principal", verdict.principal);
       return await next();
     }
-    const isWrong = verdict.why === "wrong token";
-    // RFC 6750 §3.1: an error code only where a token was sent.
-    c.header("WWW-Authenticate", isWrong ? `Bearer error="invalid_token"` : "Bearer");
-    const what = isWrong ? "This token is not accepted." : "A token is needed.";
-    return refuse(c, 401, `${what} Send "Authorization: Bearer TOKEN" with one of the token file.`);
+    if (verdict.why !== "no token") {
+      const wait = await failures.note(address);
+      if (wait !== undefined) return tooMany(c, wait, "Too many wrong tokens.");
+    }
+    c.header(
+      "WWW-Authenticate",
+      challenge(verdict.why, resource?.metadataUrl(c.req.header("host"))),
+    );
+    const { status, message } = REFUSALS[verdict.why];
+    return refuse(c, status, verdict.message ?? message);
   };
 }
 
-function refuse(c: Context<Env>, status: 401 | 403 | 405 | 413, message: string) {
-  log.debug(`${c.env.remoteAddr.hostname} ${c.req.method} ${c.req.path}: ${status} ${message}`);
-  return c.json(rpcError(-32000, message), status);
+const HOW = `Send "Authorization: Bearer TOKEN" with one of the token file.`;
+const REFUSALS = {
+  "no token": { status: 401, message: `A token is needed. ${HOW}` },
+  "wrong token": { status: 401, message: `This token is not accepted. ${HOW}` },
+  "insufficient scope": {
+    status: 403,
+    message: "This token has none of the scopes haproxy:read and haproxy:write.",
+  },
+} as const;
+
+/** RFC 6750 §3: an error code only where a token was sent. RFC 9728 §5.1: where clients find the issuer. */
+function challenge(why: keyof typeof REFUSALS, metadataUrl: string | undefined): string {
+  const parameters = [
+    ...(why === "wrong token" ? [`error="invalid_token"`] : []),
+    ...(why === "insufficient scope"
+      ? [`error="insufficient_scope"`, `scope="haproxy:read haproxy:write"`]
+      : []),
+    ...(metadataUrl ? [`resource_metadata="${metadataUrl}"`] : []),
+  ];
+  return ["Bearer", parameters.join(", ")].join(" ").trimEnd();
+}
+
+function tooMany(c: Context<Env>, seconds: number, what: string) {
+  c.header("Retry-After", String(seconds));
+  return refuse(c, 429, `${what} Try again after ${seconds} s.`);
+}
+
+function refuse(
+  c: Context<Env>,
+  status: 401 | 403 | 404 | 405 | 408 | 413 | 429,
+  message: string,
+) {
+  log.debug(`${c.env.address} ${c.req.method} ${c.req.path}: ${status} ${message}`);
+  return c.json(rpcError(-32000, message, { request_id: c.var.requestId }), status);
 }
 
 const quoted = (header: string | undefined) => JSON.stringify(header?.slice(0, 255) ?? "");
+
+/** A sender that is slow, or has gone, is not waited for. */
+async function readBody({ req }: Context<Env>) {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), BODY_MS));
+  const body = readRequestBody(req.raw, MAX_BODY_BYTES).catch((): "late" => "late");
+  try {
+    return await Promise.race([body, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
     return undefined;
-  }
-}
-
-async function drop(body: ReadableStream<Uint8Array> | null): Promise<void> {
-  const reader = body?.getReader();
-  if (!reader) return;
-  const timer = setTimeout(() => void reader.cancel().catch(() => {}), DROP_MS);
-  try {
-    for (let dropped = 0; dropped < MAX_DROPPED_BYTES;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      dropped += value.byteLength;
-    }
-  } catch {
-    // The sender has gone.
-  } finally {
-    clearTimeout(timer);
-    reader.releaseLock();
   }
 }

@@ -1,21 +1,27 @@
 /** MCP over HTTP, put together: from the settings to a listening socket, and its orderly end. */
 import type { FrontSettings } from "../config.ts";
-import type { ToolDefinition } from "../tool_definition.ts";
-import { createJudge, type Tokens } from "./auth.ts";
+import { log } from "../log.ts";
+import type { Measured } from "../measured.ts";
+import { pause } from "../pause.ts";
+import { createFailures } from "./access/failures.ts";
+import { createJudge, type Tokens } from "./access/judge.ts";
+import { createTokenVerifier, protectedResource } from "./access/oauth.ts";
+import { createLimiter } from "./access/rate.ts";
+import { type ConnectionLimits, listen } from "./connections.ts";
 import { createHttpApp } from "./http.ts";
-import { createMcpEndpoint, type EndpointOptions } from "./mcp/endpoint.ts";
+import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import { createServerFactory, type ServerOptions } from "./mcp/server.ts";
+import { measuring } from "./measuring.ts";
 import type { ToolsClient } from "./tools_client.ts";
 
-export interface HttpServiceOptions
-  extends Pick<ServerOptions, "roomTools" | "newServer">, Pick<EndpointOptions, "sessionOptions"> {
+export interface HttpServiceOptions extends Omit<ServerOptions, "settings" | "transport"> {
   readonly settings: FrontSettings;
-  readonly definitions: readonly ToolDefinition[];
   /** Host header names that are answered, IPv6 addresses with or without brackets. */
   readonly allowedHosts: readonly string[];
   /** Those that are accepted at the moment. */
   readonly tokens: () => Tokens;
   readonly tools: ToolsClient;
+  readonly connectionLimits?: ConnectionLimits;
 }
 
 export interface HttpService {
@@ -29,35 +35,59 @@ const FLUSH_MS = 400;
 
 /** Throws AgentError VALIDATION for a trusted network that is none, Deno's errors where it can't listen. */
 export function openHttpService(options: HttpServiceOptions): HttpService {
-  const { settings, allowedHosts, tokens, tools } = options;
-  const { trustedNetworks, trustedAccess, allowedOrigins, maxSessions, sessionIdle } = settings;
-  const judge = createJudge(tokens, { networks: trustedNetworks, access: trustedAccess });
+  const { settings, allowedHosts, tokens, tools, metrics, bus } = options;
+  const { trustedNetworks, trustedAccess, allowedOrigins, maxSessions, sessionIdle, oauth, rate } =
+    settings;
+  const judge = createJudge({
+    tokens,
+    trusted: { networks: trustedNetworks, access: trustedAccess },
+    ...(oauth && { verify: createTokenVerifier(oauth) }),
+  });
   const mcp = createMcpEndpoint({
     newServer: createServerFactory({ ...options, transport: "http" }),
-    limits: { max: maxSessions, idleMs: sessionIdle * 1_000 },
-    sessionOptions: options.sessionOptions,
+    bus,
+    limits: { max: maxSessions, idleMs: sessionIdle * 1_000, maxStreams: maxSessions },
   });
-  const app = createHttpApp({ allowedHosts, allowedOrigins, judge, mcp });
-  const aborter = new AbortController();
-  const server = Deno.serve({
-    hostname: settings.host,
-    port: settings.port,
-    signal: aborter.signal,
-    onListen: () => {},
-  }, (request, info) => app.fetch(request, info));
+  const measure = measuring(() => tools.read<Measured>("measure", undefined));
+  const app = createHttpApp({
+    allowedHosts,
+    allowedOrigins,
+    judge,
+    failures: createFailures(),
+    ...(rate && { limiter: createLimiter(rate) }),
+    ...(oauth && { resource: protectedResource(oauth) }),
+    mcp,
+    isReady: async () => isInSync(await measure()),
+    metrics: () =>
+      metrics.text(
+        { connections: listening.open, sessions: mcp.sessions, streams: mcp.streams },
+        measure,
+      ),
+    onAnswer: metrics.onAnswer,
+  });
+  const listening = listen(
+    { hostname: settings.host, port: settings.port },
+    async (request, client) => await app.fetch(request, client),
+    options.connectionLimits,
+  );
   return {
-    port: server.addr.port,
+    port: listening.port,
     async stop(graceMs) {
-      const finished = server.shutdown();
+      const drained = listening.drain();
       await tools.whenIdle(graceMs);
       // A call's answer leaves in the turns after its end; the GET streams never end by themselves.
-      await pause(0);
+      await pause(1);
       await mcp.close();
-      const timer = setTimeout(() => aborter.abort(), FLUSH_MS);
-      await finished;
-      clearTimeout(timer);
+      await Promise.race([drained, pause(FLUSH_MS)]);
+      listening.close();
     },
   };
 }
 
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+function isInSync(measured: Measured | undefined): boolean {
+  if (!measured?.haproxy.up || !measured.sync) return false;
+  const { domains, servers, certificates } = measured.sync;
+  const count = domains + servers + certificates;
+  if (count > 0) log.debug(`Not ready: ${count} differences between disk and HAProxy.`);
+  return count === 0;
+}

@@ -1,20 +1,19 @@
 /** The front room: HTTP or stdio, authentication and the MCP protocol. No files, no programs. */
-import type {
-  McpServer,
-  Server,
-  WebStandardStreamableHTTPServerTransportOptions as SessionOptions,
-} from "@modelcontextprotocol/server";
-import type { FrontSettings, LogLevel } from "../config.ts";
+import { InMemoryServerEventBus } from "@modelcontextprotocol/server";
+import type { FrontSettings, Logging } from "../config.ts";
 import { openLog } from "../log.ts";
 import { connect, type Port } from "../rpc/mod.ts";
+import type { FrontEars, ResourceDefinition } from "../resource_definition.ts";
 import type { ToolDefinition } from "../tool_definition.ts";
-import type { Tokens } from "./auth.ts";
+import type { Tokens } from "./access/judge.ts";
 import { openHttpService } from "./http_service.ts";
-import { createServerFactory, type RoomTool } from "./mcp/server.ts";
+import { publish } from "./mcp/changes.ts";
+import { createServerFactory, type ServerVariant } from "./mcp/server.ts";
+import { createMetrics } from "./metrics.ts";
 import { serveStreams } from "./stdio.ts";
 import { createToolsClient } from "./tools_client.ts";
 
-export type { Tokens } from "./auth.ts";
+export type { Tokens } from "./access/judge.ts";
 
 /** What main answers to the front room. */
 export type FrontActs = {
@@ -24,16 +23,6 @@ export type FrontActs = {
   toolsDeaf(call: { readonly tool: string }): void;
 };
 
-/** What a test build may add. */
-export interface FrontVariant {
-  /** Tools that run in this room, offered beside those of the tools room. */
-  readonly roomTools?: readonly RoomTool[];
-  /** A server in the place of the product's, or the product's with more handlers. */
-  readonly newServer?: (product: Server) => Server | McpServer;
-  /** Options of a session's transport, made anew for each. */
-  readonly sessionOptions?: () => SessionOptions;
-}
-
 /** What the front room answers to main. */
 export type FrontRoom = ReturnType<typeof openFrontRoom>;
 
@@ -41,11 +30,19 @@ export type FrontRoom = ReturnType<typeof openFrontRoom>;
 interface Start {
   readonly settings: FrontSettings;
   readonly definitions: readonly ToolDefinition[];
-  readonly logLevel?: LogLevel;
+  readonly resources: readonly ResourceDefinition[];
+  readonly logging?: Logging;
 }
 
-export function openFrontRoom(control: Port, variant: FrontVariant = {}) {
-  const tools = createToolsClient((tool) => void main.call("toolsDeaf", { tool }).catch(() => {}));
+/** @param variant what a test build adds */
+export function openFrontRoom(control: Port, variant?: ServerVariant) {
+  const bus = new InMemoryServerEventBus();
+  const ears: FrontEars = { resourcesChanged: (changes) => publish(bus, changes) };
+  const tools = createToolsClient({
+    onDeaf: (tool) => void main.call("toolsDeaf", { tool }).catch(() => {}),
+    handlers: ears,
+  });
+  const parts = { tools, bus, metrics: createMetrics(), variant };
   let tokens: Tokens = { full: [], read: [] };
   let stop: (graceMs: number) => Promise<void> = () => Promise.resolve();
 
@@ -60,21 +57,21 @@ export function openFrontRoom(control: Port, variant: FrontVariant = {}) {
     },
 
     /** Returns the port. Throws VALIDATION for a trusted network that is none. */
-    serveHttp({ tokens: accepted, logLevel = "INFO", ...start }: Start & {
+    serveHttp({ tokens: accepted, logging = { level: "INFO", format: "text" }, ...start }: Start & {
       /** Host header names that are answered, IPv6 addresses with or without brackets. */
       readonly allowedHosts: readonly string[];
       readonly tokens: Tokens;
     }): number {
-      openLog("front", logLevel);
+      openLog("front", logging);
       tokens = accepted;
-      const service = openHttpService({ ...variant, ...start, tokens: () => tokens, tools });
+      const service = openHttpService({ ...parts, ...start, tokens: () => tokens });
       stop = service.stop;
       return service.port;
     },
 
-    serveStdio({ logLevel = "INFO", ...start }: Start) {
-      openLog("front", logLevel);
-      const newServer = createServerFactory({ ...variant, ...start, transport: "stdio", tools });
+    serveStdio({ logging = { level: "INFO", format: "text" }, ...start }: Start) {
+      openLog("front", logging);
+      const newServer = createServerFactory({ ...parts, ...start, transport: "stdio" });
       const service = serveStreams(newServer, Deno.stdin.readable, Deno.stdout.writable);
       let stopping = false;
       stop = (graceMs) => {

@@ -11,6 +11,11 @@ export interface ToolsClient {
     readonly signal: AbortSignal;
     readonly onProgress?: (progress: Progress) => void;
   }): Promise<ToolResult>;
+  /** Asks for what changes nothing: resources, completions, metrics. Throws AgentError. */
+  read<T>(name: string, args: unknown, options?: {
+    readonly signal?: AbortSignal;
+    readonly deadlineMs?: number;
+  }): Promise<T>;
   /** Resolves when no call is in flight, after `timeoutMs` at the latest. */
   whenIdle(timeoutMs: number): Promise<void>;
 }
@@ -21,8 +26,16 @@ const RESENDS = 2;
 /** What a tool may add to its own `timeout` argument before its caller gives up. */
 const TIMEOUT_MARGIN_MS = 5_000;
 
-/** @param onDeaf a tool's call ignored its abort: its room may be stuck */
-export function createToolsClient(onDeaf: (tool: string) => void): ToolsClient {
+const READ_MS = 15_000;
+
+export interface ToolsClientOptions {
+  /** A tool's call ignored its abort: its room may be stuck. */
+  readonly onDeaf: (tool: string) => void;
+  /** What the tools room may tell us. */
+  readonly handlers?: Handlers;
+}
+
+export function createToolsClient({ onDeaf, handlers }: ToolsClientOptions): ToolsClient {
   let current: { readonly port: MessagePort; readonly peer: Peer<Handlers> } | undefined;
   const inFlight = new Set<Promise<unknown>>();
 
@@ -64,13 +77,25 @@ export function createToolsClient(onDeaf: (tool: string) => void): ToolsClient {
   return {
     attach(port) {
       const lost = current;
-      current = { port, peer: connect(port) };
+      current = { port, peer: connect(port, handlers) };
       lost?.peer.close(
         new AgentError("OUTCOME_UNKNOWN", "The tools room was lost while it ran this call.", {
           hint: "Read the current state before you try again.",
         }),
       );
       lost?.port.close();
+    },
+    async read<T>(name: string, args: unknown, options: Parameters<ToolsClient["read"]>[2] = {}) {
+      for (let sent = 1;; sent++) {
+        if (!current) throw new AgentError("INTERNAL", "There is no tools room yet.");
+        try {
+          return await current.peer.call(name, args, { deadlineMs: READ_MS, ...options }) as T;
+        } catch (cause) {
+          if (!(cause instanceof LostError) || sent > RESENDS || options.signal?.aborted) {
+            throw cause;
+          }
+        }
+      }
     },
     call(definition, call, options) {
       const answer = send(definition, call, options);

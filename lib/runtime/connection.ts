@@ -24,8 +24,16 @@ export interface ConverseOptions {
   readonly deadlineMs?: number;
 }
 
+/** Conversations since the client was made. */
+export interface RuntimeStatistics {
+  readonly ok: number;
+  readonly failed: number;
+  readonly seconds: number;
+}
+
 export interface RuntimeClient {
   readonly address: RuntimeAddress;
+  readonly statistics: RuntimeStatistics;
   /** Throws HAPROXY_UNREACHABLE where HAProxy can't be reached, falls silent, or is no HAProxy. */
   converse<T>(
     talk: (conversation: Conversation) => Promise<T>,
@@ -41,6 +49,7 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
   let open = 0;
   const waiting: (() => void)[] = [];
   const place = `${address.host}:${address.port}`;
+  const statistics = { ok: 0, failed: 0, seconds: 0 };
 
   async function enter(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -96,6 +105,7 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
 
   return {
     address,
+    statistics,
     async converse(talk, { signal, deadlineMs = DEFAULT_DEADLINE_MS } = {}) {
       const ended = new AbortController();
       const silent = unreachable(
@@ -108,6 +118,8 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
       if (signal?.aborted) onAbort();
       let connection: Deno.TcpConn | undefined;
       let entered = false;
+      let heard = false;
+      const start = performance.now();
       const hangUp = () => {
         try {
           connection?.close();
@@ -120,7 +132,9 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
         entered = true;
         connection = await connect(ended.signal);
         ended.signal.addEventListener("abort", hangUp);
-        return await talk(conversation(connection, broken));
+        const result = await talk(conversation(connection, broken));
+        heard = true;
+        return result;
       } catch (cause) {
         if (ended.signal.aborted) throw ended.signal.reason;
         if (!(cause instanceof SyntaxError)) throw cause;
@@ -131,6 +145,8 @@ export function runtimeClient(address: RuntimeAddress): RuntimeClient {
         );
       } finally {
         clearTimeout(timer);
+        statistics[heard ? "ok" : "failed"]++;
+        statistics.seconds += (performance.now() - start) / 1000;
         signal?.removeEventListener("abort", onAbort);
         ended.signal.removeEventListener("abort", hangUp);
         hangUp();

@@ -1,22 +1,92 @@
-/** data/audit.jsonl: one line for each call of a writing tool, refused ones too. Never a secret. */
+/**
+ * data/audit.jsonl: one line for each call of a writing tool, refused ones too. Never a secret. A full file makes room:
+ * audit.jsonl.1 is the one before, and so on.
+ */
+import type { Files } from "../config.ts";
 import { type RootFiles, writeAll } from "../sandbox/files.ts";
+import type { Caller } from "../tool_definition.ts";
+import { fileLock, type Holder } from "./lock.ts";
 
 export interface AuditRecord {
   readonly tool: string;
   readonly args: unknown;
-  readonly caller: unknown;
+  readonly caller: Caller;
   /** `OK`, or the error's code. */
   readonly code: string;
   readonly message?: string;
+  /** What is different now, a line each: `domains.map: + example.com pool_5`. */
+  readonly changed?: readonly string[];
+  /** How long the call took. */
+  readonly ms?: number;
 }
 
-/** Appends one line; the time is added here, ISO 8601 UTC. */
-export async function appendAudit(
+export interface AuditLog {
+  /** Appends one line; the time is added here, ISO 8601 UTC. */
+  append(record: AuditRecord): Promise<void>;
+  /** The last lines, the newest last, whole ones only. */
+  last(count: number): Promise<readonly string[]>;
+  close(): void;
+}
+
+export interface AuditLimits {
+  /** Bytes, after which a new file is begun. */
+  readonly size: number;
+  /** Full files that are kept beside it. */
+  readonly kept: number;
+}
+
+/** About 30,000 calls a file. */
+export const AUDIT_LIMITS: AuditLimits = { size: 10 * 1024 * 1024, kept: 5 };
+
+const LOCK_WAIT_MS = 5_000;
+
+export function openAudit(
   files: RootFiles,
-  path: string,
-  record: AuditRecord,
-): Promise<void> {
-  using file = await files.openAppend(path);
-  const line = JSON.stringify({ at: new Date().toISOString(), ...record });
-  await writeAll(file, new TextEncoder().encode(`${line}\n`));
+  { audit: path, auditLock }: Pick<Files, "audit" | "auditLock">,
+  me: Holder,
+  { size, kept }: AuditLimits = AUDIT_LIMITS,
+): AuditLog {
+  const lock = fileLock(files, auditLock, me, LOCK_WAIT_MS);
+  const numbered = (number: number) => number === 0 ? path : `${path}.${number}`;
+
+  /** Others append to the same file: who finds it full looks again under the lock, so that one of them moves it. */
+  async function rotate(): Promise<void> {
+    await lock.hold(async () => {
+      if ((await sizeOf(path)) < size) return;
+      await files.remove(numbered(kept));
+      for (let number = kept - 1; number >= 0; number--) {
+        if (files.signature(numbered(number)) !== "missing") {
+          await files.move(numbered(number), numbered(number + 1));
+        }
+      }
+    });
+  }
+
+  async function sizeOf(name: string): Promise<number> {
+    using file = await files.openAppend(name);
+    return (await file.stat()).size;
+  }
+
+  return {
+    async append({ caller, ...record }) {
+      if (await sizeOf(path) >= size) await rotate();
+      using file = await files.openAppend(path);
+      const { requestId, ...who } = caller;
+      const at = new Date().toISOString();
+      const line = JSON.stringify({ at, request_id: requestId, ...who, ...record });
+      await writeAll(file, new TextEncoder().encode(`${line}\n`));
+    },
+    async last(count) {
+      const lines: string[] = [];
+      for (let number = 0; number <= kept && lines.length < count; number++) {
+        const text = await files.read(numbered(number));
+        if (text === undefined) break;
+        // What a crash cut off has no end.
+        const whole = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter(Boolean);
+        lines.unshift(...whole.slice(-(count - lines.length)));
+      }
+      return lines;
+    },
+    close: () => lock.close(),
+  };
 }

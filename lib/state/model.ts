@@ -139,6 +139,33 @@ function firstNotBefore(sorted: readonly string[], key: string): number {
   return low;
 }
 
+/** What makes `after` of `before`. */
+export function changesBetween(before: Desired, after: Desired): Change[] {
+  const changes: Change[] = [];
+  const backendsOf = (desired: Desired) =>
+    new Map(
+      [...desired.backends()].flatMap((backend) =>
+        [...desired.keysOf(backend)].map((key) => [key, backend] as const)
+      ),
+    );
+  const [old, now] = [backendsOf(before), backendsOf(after)];
+  for (const key of new Set([...old.keys(), ...now.keys()])) {
+    const [from, to] = [old.get(key) ?? null, now.get(key) ?? null];
+    if (from !== to) changes.push({ kind: "map", key, before: from, after: to });
+  }
+  const pools = new Set([...before.pools(), ...after.pools()].map(([pool]) => pool));
+  for (const pool of pools) {
+    const [left, right] = [before.slotsOf(pool), after.slotsOf(pool)];
+    for (const slot of new Set([...left.keys(), ...right.keys()])) {
+      const [from, to] = [left.get(slot) ?? null, right.get(slot) ?? null];
+      if (!sameServer(from, to)) {
+        changes.push({ kind: "server", pool, slot, before: from, after: to });
+      }
+    }
+  }
+  return changes;
+}
+
 /** The change that takes `change` back. */
 export function inverse(change: Change): Change {
   return { ...change, before: change.after, after: change.before } as Change;

@@ -12,6 +12,7 @@ import { assertMapMayBeMissing, missingServers } from "./lost_files.ts";
 import { type MapFile, parseMapFile } from "./map_file.ts";
 import {
   type Change,
+  changesBetween,
   changesNothing,
   currentValue,
   type Desired,
@@ -65,7 +66,13 @@ export interface Store {
   close(): void;
 }
 
-export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Store {
+/** @param onReload told what others have changed, once it has been read */
+export function openStore(
+  files: RootFiles,
+  paths: Files,
+  shape: PoolShape,
+  onReload: (changes: readonly Change[]) => void = () => {},
+): Store {
   const journal = openJournal(files, paths.journal);
   let state: DesiredState = desiredState();
   let mapFile: MapFile = parseMapFile("", paths.map);
@@ -139,7 +146,16 @@ export function openStore(files: RootFiles, paths: Files, shape: PoolShape): Sto
     if (same && !changesNothing(change)) applyOne(change);
   }
 
+  let loaded = false;
+
   async function loadWhole(withOpen: boolean): Promise<void> {
+    const before = state;
+    await loadUndisturbed(withOpen);
+    if (loaded) onReload(changesBetween(before, state));
+    loaded = true;
+  }
+
+  async function loadUndisturbed(withOpen: boolean): Promise<void> {
     for (let tries = 0; tries < 20; tries++) {
       see(...watched);
       try {

@@ -4,7 +4,7 @@ import { AgentError } from "../errors.ts";
 import type { FrontActs, FrontRoom } from "../front/room.ts";
 import { log, openLog } from "../log.ts";
 import type { Peer } from "../rpc/mod.ts";
-import type { ToolDefinition } from "../tool_definition.ts";
+import type { Catalogue } from "../../tools/room.ts";
 import { EXIT, type ExitCode } from "./exit_code.ts";
 import type { Grants } from "./grants.ts";
 import { openRoom, type RoomEntries } from "./room.ts";
@@ -20,7 +20,7 @@ export interface Transport {
   /** Lives long enough to renew certificates when they are due. */
   readonly renews: boolean;
   /** Lets callers in, once the tools room can answer them. Returns what ends with the agent. */
-  open(front: Peer<FrontRoom>, definitions: readonly ToolDefinition[]): Promise<() => void>;
+  open(front: Peer<FrontRoom>, catalogue: Catalogue): Promise<() => void>;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function runAgent(
   transport: Transport,
   entries: RoomEntries,
 ): Promise<ExitCode> {
-  openLog("main", settings.logLevel);
+  openLog("main", settings.logging);
   const end = Promise.withResolvers<ExitCode>();
   let tools: ToolsKeeper | undefined;
   let closeTransport = () => {};
@@ -70,7 +70,7 @@ export async function runAgent(
       attach: (port) =>
         void front.peer.call("attach", { port }, { transfer: [port] }).catch(end.reject),
     });
-    closeTransport = await transport.open(front.peer, tools.definitions);
+    closeTransport = await transport.open(front.peer, tools.catalogue);
   }
 
   /** No new calls, the ones in flight end, then the rooms. Told twice, it ends at once. */

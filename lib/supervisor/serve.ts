@@ -12,20 +12,21 @@ import { openTokenFile, watchTokenFile } from "./token_file.ts";
 
 /** Listens on MCP_HOST:MCP_PORT until the process is to end. Throws SettingsError for what can't be served. */
 export async function serveHttp(given: Settings, entries = productRooms): Promise<ExitCode> {
-  openLog("main", given.logLevel);
+  openLog("main", given.logging);
   const settings = await prepareRoot(given);
   const { front, tokenFile } = settings;
   const tokens = await openTokenFile(tokenFile);
   return await runAgent(settings, {
     grants: httpGrants(front),
     renews: true,
-    async open(room, definitions) {
+    async open(room, { tools: definitions, resources }) {
       const port = await room.call("serveHttp", {
         settings: front,
         allowedHosts: allowedHosts(front, machineAddresses()),
         definitions,
+        resources,
         tokens,
-        logLevel: settings.logLevel,
+        logging: settings.logging,
       }).catch((cause) => {
         throw asSettingsError(front, cause) ?? cause;
       });
@@ -46,16 +47,17 @@ export async function serveStdio(
   given: Settings,
   entries: RoomEntries = productRooms,
 ): Promise<ExitCode> {
-  openLog("main", given.logLevel);
+  openLog("main", given.logging);
   const settings = await prepareRoot(given);
   return await runAgent(settings, {
     grants: STDIO_GRANTS,
     renews: false,
-    async open(room, definitions) {
+    async open(room, { tools: definitions, resources }) {
       await room.call("serveStdio", {
         settings: settings.front,
         definitions,
-        logLevel: settings.logLevel,
+        resources,
+        logging: settings.logging,
       });
       return () => {};
     },

@@ -1,7 +1,7 @@
 /** The shell's way to the tools: main and a tools room, no front. Works beside a running `serve`. */
 import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
-import { openLog } from "../log.ts";
+import { newRequestId, openLog } from "../log.ts";
 import { type CallOptions, connect, type Handlers, type Peer } from "../rpc/mod.ts";
 import type { ToolCall, ToolDefinition, ToolResult } from "../tool_definition.ts";
 import type { ToolsRoom } from "../../tools/room.ts";
@@ -19,7 +19,12 @@ export interface Shell {
 
 /** What the tools are. Needs no root, no HAProxy and no settings. */
 export function readDefinitions(entries: RoomEntries): Promise<readonly ToolDefinition[]> {
-  return withToolsRoom(entries, NO_GRANTS, {}, (room) => room.call("definitions", undefined));
+  return withToolsRoom(
+    entries,
+    NO_GRANTS,
+    {},
+    async (room) => (await room.call("catalogue", undefined)).tools,
+  );
 }
 
 /** Opens a tools room for `use`, and ends it with it. Throws SettingsError for a root that can't be used. */
@@ -28,19 +33,24 @@ export async function withShell<T>(
   entries: RoomEntries,
   use: (shell: Shell) => Promise<T>,
 ): Promise<T> {
-  openLog("main", given.logLevel);
+  openLog("main", given.logging);
   const prepared = await prepareRoot(given);
-  const { files, haproxy, host, confirm, logLevel, front, acme: { client, directory } } = prepared;
+  const { files, haproxy, host, confirm, logging, front, acme: { client, directory } } = prepared;
   const acme = { client, directory };
-  const settings = { files, haproxy, confirm, logLevel, readOnly: front.readOnly, acme };
-  const caller = { transport: "shell", who: `uid ${Deno.uid()}` } as const;
+  const shared = { files, haproxy, confirm, logging, configFile: host.configFile };
+  const settings = { ...shared, readOnly: front.readOnly, acme };
+  const caller = {
+    transport: "shell",
+    who: `uid ${Deno.uid()}`,
+    requestId: newRequestId(),
+  } as const;
 
   const grants = toolsGrants(files.root, haproxy);
   // One room has no predecessor.
   const certificates = certificateHost(prepared, entries);
   const acts = { ...programActs(host), ...certificates.acts };
   const call = withToolsRoom(entries, grants, acts, async (room) => {
-    const definitions = await room.call("definitions", undefined);
+    const { tools: definitions } = await room.call("catalogue", undefined);
     return await use({
       definitions,
       async call(name, args, options) {

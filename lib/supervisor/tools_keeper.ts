@@ -2,8 +2,7 @@
 import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
-import type { ToolDefinition } from "../tool_definition.ts";
-import type { ToolsRoom } from "../../tools/room.ts";
+import type { Catalogue, ToolsRoom } from "../../tools/room.ts";
 import { toolsGrants } from "./grants.ts";
 import { certificateHost } from "./host/certificates.ts";
 import { keeperActs, programActs } from "./host/mod.ts";
@@ -35,7 +34,7 @@ export interface KeeperOptions {
 }
 
 export interface ToolsKeeper {
-  readonly definitions: readonly ToolDefinition[];
+  readonly catalogue: Catalogue;
   /** A call was silent for a while after it was cancelled: its room is replaced if that stays so. */
   toolDeaf(): void;
   stop(): Promise<void>;
@@ -70,7 +69,8 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
         files: settings.files,
         haproxy: settings.haproxy,
         confirm: settings.confirm,
-        logLevel: settings.logLevel,
+        logging: settings.logging,
+        configFile: settings.host.configFile,
         readOnly: settings.front.readOnly,
         room: number,
         pid: Deno.pid,
@@ -118,7 +118,7 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
   });
   started = true;
   return {
-    definitions: await room!.peer.call("definitions", undefined),
+    catalogue: await room!.peer.call("catalogue", undefined),
     toolDeaf() {
       setTimeout(replaceDeaf, DEAF_MS);
     },

@@ -19,7 +19,7 @@ import { type CertificateChanges, certificateChanges } from "./certificates/chan
 import type { CertificateTurn } from "./certificates/request.ts";
 import { certificateKeeper } from "./certificates/keeper.ts";
 import { checkpoints } from "./checkpoints.ts";
-import { preview } from "./preview.ts";
+import { changedLines, preview } from "./preview.ts";
 import { type ChangeRequest, type Outcome, type Plan, scopeOf } from "./request.ts";
 import { finisher } from "./unfinished.ts";
 import { type Whole, whole } from "./whole.ts";
@@ -46,6 +46,8 @@ export interface TransactionParts {
   readonly runtime: RuntimeClient;
   readonly files: RootFiles;
   readonly turn: CertificateTurn;
+  /** Told of every change that has been carried out. */
+  readonly onChange: (changes: readonly Change[]) => void;
 }
 
 interface Job {
@@ -169,7 +171,11 @@ export function transactions(parts: TransactionParts): Transactions {
       const commands = inOrder(differences.list);
       const [{ plan }] = planned;
       takeBack();
-      return [{ result: plan.result, preview: preview(plan.changes, commands, paths) }];
+      return [{
+        result: plan.result,
+        changed: [],
+        preview: preview(plan.changes, commands, paths),
+      }];
     }
     const entries = planned.filter(({ real }) => real.length > 0)
       .map(({ request, real }) => ({ tool: request.tool, changes: real }));
@@ -188,7 +194,12 @@ export function transactions(parts: TransactionParts): Transactions {
       throw cause;
     }
     await save?.finish();
-    return planned.map(({ plan }) => ({ result: plan.result }));
+    const real = planned.flatMap(({ real }) => real);
+    if (real.length > 0) parts.onChange(real);
+    return planned.map(({ plan, real }) => ({
+      result: plan.result,
+      changed: changedLines(real, paths),
+    }));
   }
 
   /** Brings a scope of HAProxy to what memory says, on a connection of its own. */

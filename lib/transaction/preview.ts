@@ -22,6 +22,13 @@ export function preview(
   };
 }
 
+/** `domains.map: + example.com pool_5`, a line each. */
+export function changedLines(changes: readonly Change[], paths: Files): string[] {
+  return preview(changes, [], paths).files.flatMap(({ file, lines }) =>
+    lines.map((line) => `${file}: ${line}`)
+  );
+}
+
 function lineChange(change: Change): string[] {
   const line = (side: string | Server) =>
     change.kind === "map"

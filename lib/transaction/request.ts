@@ -34,6 +34,8 @@ export interface Preview {
 
 export interface Outcome<Result> {
   readonly result: Result;
+  /** Lines of files that went (-) and came (+): `domains.map: + example.com pool_5`. */
+  readonly changed: readonly string[];
   readonly preview?: Preview;
 }
 

@@ -3,6 +3,9 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { coalesce, watchEnd } from "../../lib/front/coalesce.ts";
 import { pause } from "./fixtures.ts";
 
+/** Nobody leaves. */
+const NEVER = new AbortController().signal;
+
 const RESULT = 'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{"method":"none"}}\n\n';
 const PROGRESS =
   'event: message\ndata: {"jsonrpc":"2.0","method":"notifications/progress","params":{}}\n\n';
@@ -35,7 +38,7 @@ async function chunksOf(response: Response): Promise<string[]> {
 Deno.test("coalesce: a lone result is one chunk, sent when its end is known", async () => {
   let ends = 0;
   const stream = sse();
-  const answer = coalesce(stream.response, 5_000, () => ends++);
+  const answer = coalesce(stream.response, 5_000, NEVER, () => ends++);
   stream.write(RESULT.slice(0, 20));
   stream.write(RESULT.slice(20));
   equal(await within(30, answer), "held");
@@ -50,7 +53,7 @@ Deno.test("coalesce: a lone result is one chunk, sent when its end is known", as
 Deno.test("coalesce: a notification streams at once, and so does all after it", async () => {
   let ends = 0;
   const stream = sse();
-  const answer = coalesce(stream.response, 5_000, () => ends++);
+  const answer = coalesce(stream.response, 5_000, NEVER, () => ends++);
   stream.write(PROGRESS);
   const response = await within(1_000, answer);
   ok(response !== "held");
@@ -68,7 +71,7 @@ Deno.test("coalesce: a notification streams at once, and so does all after it", 
 
 Deno.test("coalesce: what takes longer than the hold is streamed", async () => {
   const stream = sse();
-  const response = await within(1_000, coalesce(stream.response, 20, () => {}));
+  const response = await within(1_000, coalesce(stream.response, 20, NEVER, () => {}));
   ok(response !== "held");
   stream.write(RESULT);
   stream.close();
@@ -78,7 +81,7 @@ Deno.test("coalesce: what takes longer than the hold is streamed", async () => {
 Deno.test("coalesce: a reader that goes ends the source, once", async () => {
   let ends = 0;
   const stream = sse();
-  const response = await coalesce(stream.response, 10, () => ends++);
+  const response = await coalesce(stream.response, 10, NEVER, () => ends++);
   await response.body!.cancel();
   ok(await stream.cancelled);
   equal(ends, 1);
@@ -87,10 +90,10 @@ Deno.test("coalesce: a reader that goes ends the source, once", async () => {
 Deno.test("coalesce and watchEnd leave alone what is no event stream", async () => {
   let ends = 0;
   const json = Response.json({});
-  equal(await coalesce(json, 10, () => ends++), json);
-  equal(watchEnd(json, () => ends++), json);
+  equal(await coalesce(json, 10, NEVER, () => ends++), json);
+  equal(watchEnd(json, NEVER, () => ends++), json);
   const accepted = new Response(null, { status: 202 });
-  equal(await coalesce(accepted, 10, () => ends++), accepted);
+  equal(await coalesce(accepted, 10, NEVER, () => ends++), accepted);
   equal(ends, 3);
 });
 
@@ -98,7 +101,7 @@ Deno.test("watchEnd: reports the end of a stream once, whoever ends it", async (
   for (const end of ["source", "reader"]) {
     let ends = 0;
     const stream = sse();
-    const response = watchEnd(stream.response, () => ends++);
+    const response = watchEnd(stream.response, NEVER, () => ends++);
     stream.write(PROGRESS);
     const reader = response.body!.getReader();
     await reader.read();

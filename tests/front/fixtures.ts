@@ -1,7 +1,8 @@
 /** Tools of the fixture tools room: what they are called and what they do. */
 import { AgentError } from "../../lib/errors.ts";
+import type { FrontEars, ResourceDefinition } from "../../lib/resource_definition.ts";
 import type { ToolCall } from "../../lib/tool_definition.ts";
-import { type CallContext, connect } from "../../lib/rpc/mod.ts";
+import { type CallContext, connect, type Peer } from "../../lib/rpc/mod.ts";
 import type { ToolDefinition, ToolGroup, ToolResult } from "../../lib/tool_definition.ts";
 
 function define(name: string, readOnlyHint: boolean, group: ToolGroup = "domains"): ToolDefinition {
@@ -33,6 +34,25 @@ export const DEFINITIONS: readonly ToolDefinition[] = [
   { ...define("deaf", true), deadlineMs: 100 },
   { ...define("late", false), deadlineMs: 100 },
   { ...define("patient", true), deadlineMs: 50, deadlineFromTimeout: true },
+];
+
+export const RESOURCES: readonly ResourceDefinition[] = [
+  {
+    uri: "haproxy://fixed",
+    name: "fixed",
+    title: "Fixed",
+    description: "One text.",
+    mimeType: "text/plain",
+    group: "domains",
+  },
+  {
+    uriTemplate: "haproxy://echo/{value}",
+    name: "echo",
+    title: "Echo",
+    description: "The URI's own value.",
+    mimeType: "text/plain",
+    group: "servers",
+  },
 ];
 
 export const pause = (ms: number, signal?: AbortSignal) =>
@@ -89,14 +109,39 @@ export function openFixtureTools(name = "first") {
       });
     },
     deaf: () => new Promise(() => {}),
+    "resources/list": () => ({
+      resources: [{
+        uri: "haproxy://fixed",
+        name: "fixed",
+        title: "Fixed",
+        mimeType: "text/plain",
+      }],
+    }),
+    "resources/read"({ uri }: { readonly uri: string }) {
+      if (!/^haproxy:\/\/(fixed$|echo\/)/.test(uri)) {
+        throw new AgentError("NOT_FOUND", `There is no resource ${uri}.`);
+      }
+      return { mimeType: "text/plain", text: `text of ${uri}` };
+    },
+    complete: ({ value }: { readonly value: string }) => ({
+      values: [`${value}-completed`],
+      total: 1,
+      hasMore: false,
+    }),
   };
   const { port1, port2 } = new MessageChannel();
+  let front: Peer<FrontEars> | undefined;
   return {
     port: port1,
     begun,
     aborted,
     /** Reads its port from now on; until then calls wait there, not begun. */
-    serve: () => void connect(port2, handlers),
+    serve() {
+      front = connect<FrontEars>(port2, handlers);
+    },
+    /** Tells the front room what is different on disk. */
+    publish: async (list: boolean, ...updated: string[]) =>
+      await front?.call("resourcesChanged", { list, updated }),
     close: () => port2.close(),
   };
 }

@@ -25,9 +25,15 @@ for (const era of ERAS) {
     const args = { n: "not an integer", unknown: [1, null] };
     const result = await client.callTool({ name: "write", arguments: args });
     deepEqual(result.content, [{ type: "text", text: `echo ${JSON.stringify(args)}` }]);
-    deepEqual(result.structuredContent, {
-      args,
-      caller: { transport: "http", who: "test-client 127.0.0.1" },
+    const { caller, ...rest } = result.structuredContent as { caller: Record<string, unknown> };
+    deepEqual(rest, { args });
+    const { requestId, ...who } = caller;
+    match(String(requestId), /^[0-9a-f]{12}$/);
+    deepEqual(who, {
+      transport: "http",
+      who: "MCP_TOKEN 1",
+      address: "127.0.0.1",
+      client: "test-client",
     });
   });
 
@@ -41,7 +47,9 @@ for (const era of ERAS) {
       text: "Error: pool_5 has no free slot (10 of 10 used). " +
         "Hint: Remove a server or raise HAPROXY_MAX_SLOTS.",
     }]);
-    deepEqual(result._meta?.["haproxy-mcp/error"], {
+    const { request_id, ...error } = result._meta?.["haproxy-mcp/error"] as Record<string, unknown>;
+    match(String(request_id), /^[0-9a-f]{12}$/);
+    deepEqual(error, {
       code: "CAPACITY",
       message: "pool_5 has no free slot (10 of 10 used).",
       hint: "Remove a server or raise HAPROXY_MAX_SLOTS.",

@@ -4,13 +4,13 @@ import { type FrontSettings, readSettings } from "../../lib/config.ts";
 import {
   type FrontActs,
   type FrontRoom,
-  type FrontVariant,
   openFrontRoom,
   type Tokens,
 } from "../../lib/front/room.ts";
+import type { ServerVariant } from "../../lib/front/mcp/server.ts";
 import { connect } from "../../lib/rpc/mod.ts";
 import { type Era, newClient } from "../support/mcp_client.ts";
-import { DEFINITIONS, type FixtureTools, openFixtureTools, pause } from "./fixtures.ts";
+import { DEFINITIONS, type FixtureTools, openFixtureTools, pause, RESOURCES } from "./fixtures.ts";
 
 export { ERAS, newClient } from "../support/mcp_client.ts";
 
@@ -31,7 +31,7 @@ export interface RigOptions {
   readonly env?: Parameters<typeof readSettings>[0];
   readonly settings?: Partial<FrontSettings>;
   readonly allowedHosts?: readonly string[];
-  readonly variant?: FrontVariant;
+  readonly variant?: ServerVariant;
   /** Stands in for the fixtures of the first tools room. */
   readonly tools?: FixtureTools;
 }
@@ -55,6 +55,7 @@ export async function openRig(options: RigOptions = {}) {
   const port = await front.call("serveHttp", {
     settings: { ...base, ...settings },
     definitions: DEFINITIONS,
+    resources: RESOURCES,
     allowedHosts,
     tokens: await bothTokens(),
   });

@@ -2,7 +2,7 @@
 import { readSettings } from "../../lib/config.ts";
 import type { FrontActs, FrontRoom } from "../../lib/front/room.ts";
 import { connect } from "../../lib/rpc/mod.ts";
-import { DEFINITIONS, openFixtureTools } from "./fixtures.ts";
+import { DEFINITIONS, openFixtureTools, RESOURCES } from "./fixtures.ts";
 
 const worker = new Worker(new URL("../../lib/front/worker.ts", import.meta.url), {
   type: "module",
@@ -13,4 +13,8 @@ const front = connect<FrontRoom>(worker, acts);
 const tools = openFixtureTools();
 tools.serve();
 await front.call("attach", { port: tools.port }, { transfer: [tools.port] });
-await front.call("serveStdio", { settings: readSettings({}).front, definitions: DEFINITIONS });
+await front.call("serveStdio", {
+  settings: readSettings({}).front,
+  definitions: DEFINITIONS,
+  resources: RESOURCES,
+});

@@ -54,10 +54,9 @@ for (const era of ERAS) {
       const { tools } = await client.listTools();
       deepEqual(tools.map(({ name }) => name), DEFINITIONS.map(({ name }) => name));
       const { structuredContent } = await client.callTool({ name: "write", arguments: { n: "x" } });
-      deepEqual(structuredContent, {
-        args: { n: "x" },
-        caller: { transport: "stdio", who: "test-client" },
-      });
+      const { caller, args } = structuredContent as Record<string, Record<string, unknown>>;
+      deepEqual(args, { n: "x" });
+      deepEqual([caller.transport, caller.who, caller.client], ["stdio", "local", "test-client"]);
       equal((await client.callTool({ name: "refuse" })).isError, true);
       const seen: number[] = [];
       await client.callTool({ name: "count" }, {
@@ -85,7 +84,7 @@ Deno.test("stdio: calls in flight at the end of stdin are answered, then the pro
   equal(stderr, "");
   deepEqual(messages.map(({ id }) => id), [1, 3, 2]);
   match(JSON.stringify(messages[2]), /echo/);
-  match(JSON.stringify(messages[2]), /"who":"test\?\{\}"/);
+  match(JSON.stringify(messages[2]), /"client":"test\?\{\}"/);
 });
 
 Deno.test("stdio: a cancelled call does not keep the process from ending", async () => {

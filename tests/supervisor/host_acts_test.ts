@@ -27,7 +27,7 @@ Deno.test("predecessorHoldsLock refuses a room that is not the current one, or t
 
 Deno.test("the tools room: a lock that this process's earlier room holds ends the process", async () => {
   const root = await makeRoot();
-  const { files, haproxy, confirm, logLevel, acme } = readSettings({ HAPROXY_ROOT: root });
+  const { files, haproxy, confirm, logging, acme, host } = readSettings({ HAPROXY_ROOT: root });
   const lock = await Deno.open(files.lock, { write: true, create: true });
   await lock.lock(true);
   await lock.write(new TextEncoder().encode(`${JSON.stringify({ pid: Deno.pid, room: 1 })}\n`));
@@ -37,7 +37,15 @@ Deno.test("the tools room: a lock that this process's earlier room holds ends th
   try {
     openToolsRoom(port2, []);
     const room = connect<ToolsRoom>(port1, acts(2, ended));
-    const settings = { files, haproxy, confirm, logLevel, room: 2, pid: Deno.pid };
+    const settings = {
+      files,
+      haproxy,
+      confirm,
+      logging,
+      configFile: host.configFile,
+      room: 2,
+      pid: Deno.pid,
+    };
     const start = {
       settings: { ...settings, heal: false, readOnly: false, acme, renew: false },
       port: calls.port2,

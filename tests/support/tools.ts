@@ -80,7 +80,15 @@ export function toolsSettings(
     HAPROXY_POOL_COUNT: String(poolCount),
     HAPROXY_MAX_SLOTS: String(maxSlots),
   });
-  return { ...settings, room: 1, pid: Deno.pid, heal: true, readOnly: false, renew: false };
+  return {
+    ...settings,
+    configFile: settings.host.configFile,
+    room: 1,
+    pid: Deno.pid,
+    heal: true,
+    readOnly: false,
+    renew: false,
+  };
 }
 
 /** More tools on the same root, as a second process would have them. */

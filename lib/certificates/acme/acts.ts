@@ -1,4 +1,5 @@
 /** What crosses between the acme room and its neighbours, as data. */
+import type { Logging } from "../../config.ts";
 import type { Progress } from "../../rpc/mod.ts";
 
 /** The room's settings: secrets are in clear here, and go nowhere but to the CA and the DNS provider. */
@@ -90,6 +91,6 @@ export interface AcmeHostActs {
 /** Opens the room's ear: callers reach it by the port. */
 export interface StartAcmeRoom {
   readonly settings: AcmeRoomSettings;
-  readonly logLevel: "DEBUG" | "INFO" | "WARNING" | "ERROR";
+  readonly logging: Logging;
   readonly port: MessagePort;
 }

@@ -46,8 +46,8 @@ export function openAcmeRoom(control: Port) {
 
   const room = {
     /** From now on the port's other end is answered: AcmeActs. */
-    start({ settings, logLevel, port }: StartAcmeRoom): void {
-      openLog("acme", logLevel);
+    start({ settings, logging, port }: StartAcmeRoom): void {
+      openLog("acme", logging);
       const { token } = settings.cloudflare;
       const outgoing = openOutgoing({
         caPem: settings.caPem,

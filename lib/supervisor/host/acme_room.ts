@@ -1,5 +1,5 @@
 /** The acme room: opened for whoever orders certificates, with the CA and the DNS provider in its reach. */
-import type { AcmeSettings, LogLevel } from "../../config.ts";
+import type { AcmeSettings, Logging } from "../../config.ts";
 import type {
   AcmeHostActs,
   AcmeRoomSettings,
@@ -25,7 +25,7 @@ type AcmeRoom = {
 
 export interface AcmeRoomOptions {
   readonly acme: AcmeSettings;
-  readonly logLevel: LogLevel;
+  readonly logging: Logging;
   readonly entry: URL;
   /** What the room may call of main. */
   readonly handlers: Handlers & Record<keyof AcmeHostActs, unknown>;
@@ -37,7 +37,7 @@ export interface AcmeRoomOptions {
  */
 export async function runAcmeRoom(
   port: MessagePort,
-  { acme, logLevel, entry, handlers }: AcmeRoomOptions,
+  { acme, logging, entry, handlers }: AcmeRoomOptions,
   { signal }: Pick<CallContext, "signal">,
 ): Promise<void> {
   if (!(port instanceof MessagePort)) throw new AgentError("VALIDATION", "acmeRoom needs a port.");
@@ -58,7 +58,7 @@ export async function runAcmeRoom(
     },
   });
   try {
-    const started = room.peer.call("start", { settings, logLevel, port }, {
+    const started = room.peer.call("start", { settings, logging, port }, {
       transfer: [port],
       deadlineMs: START_MS,
     });

@@ -30,7 +30,7 @@ export interface CertificateHost {
  * @param path as in $PATH; where acme.sh lies is settled here
  */
 export function certificateHost(
-  { acme, files, logLevel }: Pick<Settings, "acme" | "files" | "logLevel">,
+  { acme, files, logging }: Pick<Settings, "acme" | "files" | "logging">,
   { acme: entry }: Pick<RoomEntries, "acme">,
   path: string = Deno.env.get("PATH") ?? "",
 ): CertificateHost {
@@ -49,7 +49,7 @@ export function certificateHost(
   return {
     acts: {
       acmeRoom: ({ port }, context) =>
-        promptly(runAcmeRoom(port, { acme, logLevel, entry, handlers }, context), context.signal),
+        promptly(runAcmeRoom(port, { acme, logging, entry, handlers }, context), context.signal),
       acmeShIssue: (args, context) => promptly(acmeShIssue(args, context), context.signal),
       acmeShForget,
     },

@@ -1,4 +1,5 @@
-/** Whether haproxy.cfg can be read, and when it was written last. Its content stays where it is. */
+/** haproxy.cfg: whether it can be read, when it was written last, and what it says but for its secrets. */
+import { AgentError } from "../../errors.ts";
 import type { HostStatus } from "../../../tools/host_acts.ts";
 
 export async function lookAtFile(path: string): Promise<HostStatus["config_file"]> {
@@ -25,6 +26,43 @@ export async function fatalFlaw(path: string): Promise<string | undefined> {
   } catch (cause) {
     return why(cause);
   }
+}
+
+const MAX_BYTES = 4 * 1024 * 1024;
+const HIDDEN = "(hidden)";
+
+/** Throws NOT_FOUND with the reason. */
+export async function readWithoutSecrets(path: string): Promise<string> {
+  try {
+    const { isFile, size } = await Deno.stat(path);
+    if (!isFile) throw new Error("it is not a file");
+    if (size > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES} bytes`);
+    return hideSecrets(await Deno.readTextFile(path));
+  } catch (cause) {
+    throw new AgentError("NOT_FOUND", `${path} can't be read: ${why(cause)}.`, {
+      hint: "Let HAPROXY_CONFIG_FILE name HAProxy's own.",
+    });
+  }
+}
+
+/**
+ * What stands in a configuration where passwords and keys stand (configuration.txt: 3.4 userlists, `stats auth`, 2.3
+ * environment variables, headers that authenticate, credentials in URLs). A word more is hidden rather than one too few.
+ */
+export function hideSecrets(text: string): string {
+  return text
+    .replace(
+      /\b((?:insecure-)?password|auth-pass|secret|api[-_]?key|psk)([ \t]+|=)\S+/gi,
+      `$1$2${HIDDEN}`,
+    )
+    .replace(/^([ \t]*stats[ \t]+auth[ \t]+[^\s:]*:?).*$/gim, `$1${HIDDEN}`)
+    .replace(/^([ \t]*(?:setenv|presetenv)[ \t]+\S+[ \t]+).*$/gim, `$1${HIDDEN}`)
+    .replace(
+      /\b((?:proxy-)?authorization|x-[\w-]*(?:key|token|secret))(["']?(?:[ \t]+|[ \t]*:[ \t]*)).*$/gim,
+      `$1$2${HIDDEN}`,
+    )
+    .replace(/\b(Basic|Bearer)[ \t]+[\w+/=.~-]{6,}/g, `$1 ${HIDDEN}`)
+    .replace(/(:\/\/[^\s/:@]+:)[^\s/@]+@/g, `$1${HIDDEN}@`);
 }
 
 function why(cause: unknown): string {

@@ -9,7 +9,7 @@ import type { CallContext, Handlers } from "../../rpc/mod.ts";
 import type { HostActs } from "../../../tools/host_acts.ts";
 import { unlessAborted } from "../../pause.ts";
 import { checkConfig, chooseChecker, findBinary } from "./check.ts";
-import { fatalFlaw, lookAtFile } from "./config_file.ts";
+import { fatalFlaw, lookAtFile, readWithoutSecrets } from "./config_file.ts";
 import { masterWay } from "./master.ts";
 import { openPodman } from "./podman.ts";
 import { findProgram } from "./program.ts";
@@ -30,7 +30,7 @@ export type HostEnvironment = Readonly<
   Partial<Record<"PATH" | "HOME" | "XDG_RUNTIME_DIR", string>>
 >;
 
-type ProgramActNames = "checkConfig" | "reload" | "hostStatus";
+type ProgramActNames = "checkConfig" | "reload" | "readConfig" | "hostStatus";
 export type ProgramActs = {
   readonly [Name in ProgramActNames]: (
     args: undefined,
@@ -93,6 +93,11 @@ export function programActs(
         void before.then(resolve);
       }
     },
+
+    readConfig: async () => ({
+      path: host.configFile,
+      text: await readWithoutSecrets(host.configFile),
+    }),
 
     async hostStatus(_, { signal }) {
       const { podman, ways } = open(signal, STATUS_MS);

@@ -65,7 +65,11 @@ export async function openBeside(rig: AcmeRig, options: BesideOptions = {}) {
     port1.close();
   };
   try {
-    const start: StartAcmeRoom = { settings, logLevel: "ERROR", port: port2 };
+    const start: StartAcmeRoom = {
+      settings,
+      logging: { level: "ERROR", format: "text" },
+      port: port2,
+    };
     await room.peer.call("start", start, { transfer: [port2] });
   } catch (cause) {
     end();

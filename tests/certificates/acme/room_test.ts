@@ -63,7 +63,7 @@ Deno.test("the acme room writes no secret, at any level", async () => {
     });
     const acts = connect<AcmeActs & Handlers>(calls.port1);
     const start: StartAcmeRoom = {
-      logLevel: "DEBUG",
+      logging: { level: "DEBUG", format: "text" },
       port: calls.port2,
       settings: {
         directory: rig.directory,

@@ -73,7 +73,7 @@ Deno.test("acmeRoom opens a room that has the settings, and ends it with its cal
       cloudflare: { token: "token", api: "https://localhost:2/v4" },
       dnsWait: 120,
     },
-    logLevel: "ERROR",
+    logging: { level: "ERROR", format: "text" },
   });
   await end(room);
 });

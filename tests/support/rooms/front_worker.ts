@@ -1,40 +1,32 @@
 /** The test build's front room: the product's, a tool that tries to leave it and one that never yields. */
 /// <reference lib="deno.worker" />
-import type { ToolDefinition } from "../../../lib/tool_definition.ts";
 import { openFrontRoom } from "../../../lib/front/room.ts";
+import { type FrontTool, withFrontTools } from "./front_tools.ts";
 import { probe, type ProbeTarget } from "./probe.ts";
 
-const roomTool = (name: string, title: string): ToolDefinition => ({
+const listed = (name: string, title: string): FrontTool["listed"] => ({
   name,
   title,
   description: title,
-  group: "health",
   inputSchema: { type: "object" },
   outputSchema: { type: "object" },
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
-  deadlineMs: 60_000,
-  deadlineFromTimeout: false,
+  annotations: { readOnlyHint: true },
 });
 
-openFrontRoom(self, {
-  roomTools: [
-    {
-      definition: roomTool("test_probe_front", "Tries to leave the front room"),
-      async run(args) {
-        const structuredContent = await probe(args as ProbeTarget);
-        return { content: [], structuredContent };
-      },
+const tools: readonly FrontTool[] = [
+  {
+    listed: listed("test_probe_front", "Tries to leave the front room"),
+    async run(args) {
+      const structuredContent = await probe(args as unknown as ProbeTarget);
+      return { content: [], structuredContent };
     },
-    {
-      definition: roomTool("test_spin_front", "Never yields"),
-      run() {
-        for (;;);
-      },
+  },
+  {
+    listed: listed("test_spin_front", "Never yields"),
+    run() {
+      for (;;);
     },
-  ],
-});
+  },
+];
+
+openFrontRoom(self, { extend: (product) => withFrontTools(product, tools) });

@@ -1,7 +1,7 @@
 /** Who gets in, and what they may do: tokens, trusted networks, read-only access, groups of tools. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { bearer, INITIALIZE, post, rawStatus, statusOf } from "./raw.ts";
-import { digestOf, ERAS, FULL_TOKEN, openRig, READ_TOKEN } from "./rig.ts";
+import { bearer, INITIALIZE, post, rawStatus, statusOf } from "../raw.ts";
+import { digestOf, ERAS, FULL_TOKEN, openRig, READ_TOKEN } from "../rig.ts";
 
 Deno.test("auth: /mcp asks for a token and /healthz does not", async () => {
   await using rig = await openRig();

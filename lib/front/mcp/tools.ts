@@ -1,0 +1,126 @@
+/** tools/list and tools/call: offered by access and settings, asked back where a person's word is wanted, run in the tools room. */
+import {
+  type CallToolResult,
+  type ListToolsResult,
+  ProtocolError,
+  ProtocolErrorCode,
+  type RequestStateCodec,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
+import type { Access, FrontSettings } from "../../config.ts";
+import { AgentError } from "../../errors.ts";
+import { logWithin } from "../../log.ts";
+import type { Progress } from "../../rpc/mod.ts";
+import type { ToolDefinition, ToolResult } from "../../tool_definition.ts";
+import type { Metrics } from "../metrics.ts";
+import type { ToolsClient } from "../tools_client.ts";
+import type { Asked } from "./asked.ts";
+import { confirmed, type Question } from "./confirmation.ts";
+import type { McpHandlers } from "./handlers.ts";
+import { GROUP_ICONS } from "./icons.ts";
+
+/** Where a refusal's `{code, message, hint, details, request_id}` is found in `_meta`. */
+export const ERROR_META_KEY = "haproxy-mcp/error";
+
+interface ToolHandlersOptions {
+  readonly settings: Pick<FrontSettings, "confirm" | "readOnly" | "toolsets">;
+  readonly definitions: readonly ToolDefinition[];
+  readonly tools: Pick<ToolsClient, "call">;
+  readonly codec: RequestStateCodec<Question>;
+  readonly metrics: Pick<Metrics, "onCall">;
+}
+
+export function toolHandlers(
+  { settings, definitions, tools, codec, metrics }: ToolHandlersOptions,
+): Pick<McpHandlers, "tools/list" | "tools/call"> {
+  const offered = definitions
+    .filter((tool) => settings.toolsets.includes(tool.group))
+    .filter((tool) => !settings.readOnly || tool.annotations.readOnlyHint);
+  const byName = new Map(offered.map((tool) => [tool.name, tool]));
+  const listed = {
+    full: offered.map(toListed),
+    read: offered.filter((tool) => tool.annotations.readOnlyHint).map(toListed),
+  } satisfies Record<Access, unknown>;
+
+  return {
+    "tools/list": (_request, { access }) => ({ tools: listed[access] }),
+
+    "tools/call"({ params: { name, arguments: args = {} } }, asked) {
+      const definition = byName.get(name);
+      if (!definition) {
+        throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Tool ${name} not found`);
+      }
+      const { caller, context, requestId } = asked;
+      const run = (call: Pick<Parameters<ToolsClient["call"]>[1], "args" | "confirmation">) =>
+        tools.call(definition, { ...call, caller }, {
+          signal: context.mcpReq.signal,
+          onProgress: progressSender(context),
+        });
+      return logWithin(requestId, async () => {
+        const start = performance.now();
+        let code = "OK";
+        try {
+          assertAllowed(definition, asked);
+          const decision = await confirmed({ definition, args, asked, codec, settings, run });
+          if ("ask" in decision) {
+            code = "ASKED";
+            return decision.ask;
+          }
+          return toResult(await run({ args: decision.args }));
+        } catch (cause) {
+          const error = AgentError.from(cause);
+          code = error.code;
+          return toErrorResult(error, requestId);
+        } finally {
+          metrics.onCall(name, code, (performance.now() - start) / 1000);
+        }
+      });
+    },
+  };
+}
+
+function assertAllowed({ name, annotations }: ToolDefinition, { access }: Asked) {
+  if (access === "full" || annotations.readOnlyHint) return;
+  throw new AgentError("REFUSED", `${name} changes HAProxy, and this access is read-only.`, {
+    hint: "Use a token of MCP_TOKEN.",
+  });
+}
+
+/** Undefined unless the client asked for progress. One that is gone by then misses nothing. */
+function progressSender({ mcpReq }: ServerContext) {
+  const progressToken = mcpReq._meta?.progressToken;
+  if (progressToken === undefined) return undefined;
+  return (progress: Progress) =>
+    void mcpReq.notify({
+      method: "notifications/progress",
+      params: { progressToken, ...progress },
+    }).catch(() => {});
+}
+
+function toResult({ text, structured }: ToolResult): CallToolResult {
+  return { content: [{ type: "text", text }], structuredContent: structured };
+}
+
+/** A refusal is a result, not a protocol error: the model that called must read it. */
+export function toErrorResult(error: AgentError, requestId: string): CallToolResult {
+  const text = `Error: ${error.message}${error.hint ? ` Hint: ${error.hint}` : ""}`;
+  return {
+    isError: true,
+    content: [{ type: "text", text }],
+    _meta: { [ERROR_META_KEY]: { ...error.toData(), request_id: requestId } },
+  };
+}
+
+function toListed(definition: ToolDefinition): ListToolsResult["tools"][number] {
+  const { name, title, description, inputSchema, outputSchema, annotations, group } = definition;
+  return {
+    name,
+    title,
+    description,
+    icons: [GROUP_ICONS[group]],
+    inputSchema: { ...inputSchema, type: "object" },
+    outputSchema: { ...outputSchema, type: "object" },
+    // Clients before 2025-06-18 know a title only here.
+    annotations: { title, ...annotations },
+  };
+}

@@ -1,0 +1,64 @@
+/** A resource as it crosses rooms: plain data. The table behind it is tools/resources.ts. */
+import type { ToolGroup } from "./tool_definition.ts";
+
+export type ResourceDefinition =
+  & {
+    readonly name: string;
+    readonly title: string;
+    readonly description: string;
+    readonly mimeType: string;
+    /** Offered with the tools of this group. */
+    readonly group: ToolGroup;
+  }
+  & (
+    | { readonly uri: string }
+    /** RFC 6570, simple expansion: `haproxy://domains/{domain}`. */
+    | { readonly uriTemplate: string }
+  );
+
+/** One that can be read, as resources/list shows it. */
+export interface ListedResource {
+  readonly uri: string;
+  readonly name: string;
+  readonly title: string;
+  readonly description?: string;
+  readonly mimeType: string;
+}
+
+export interface ResourcePage {
+  readonly resources: readonly ListedResource[];
+  readonly nextCursor?: string;
+}
+
+export interface ResourceText {
+  readonly mimeType: string;
+  readonly text: string;
+}
+
+/** What is different from now on: disk, not what HAProxy measures. */
+export interface ResourceChanges {
+  /** Resources came or went. */
+  readonly list: boolean;
+  readonly updated: readonly string[];
+}
+
+/** What the tools room may tell the front room. */
+export type FrontEars = {
+  resourcesChanged(changes: ResourceChanges): void;
+};
+
+/** What completion/complete asks for. */
+export interface CompletionQuestion {
+  /** Of a prompt or a resource template: `domain`, `backend`, `slot`, `server`. */
+  readonly argument: string;
+  readonly value: string;
+  /** Arguments that are filled in already. */
+  readonly given: Readonly<Record<string, string>>;
+}
+
+export interface Completions {
+  /** 100 at most (the specification's limit). */
+  readonly values: readonly string[];
+  readonly total: number;
+  readonly hasMore: boolean;
+}

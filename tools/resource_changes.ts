@@ -1,0 +1,98 @@
+/** Finds what changed on disk, by whomever, and says which resources that touches. */
+import type { Files } from "../lib/config.ts";
+import { AgentError } from "../lib/errors.ts";
+import { log } from "../lib/log.ts";
+import { domainOfKey } from "../lib/names/domain.ts";
+import type { ResourceChanges } from "../lib/resource_definition.ts";
+import type { RootFiles } from "../lib/sandbox/files.ts";
+import type { CertificatesFile } from "../lib/state/certificates_file.ts";
+import type { Change, Desired } from "../lib/state/model.ts";
+import { resourceUri } from "./resources.ts";
+
+export type Publish = (changes: ResourceChanges) => void;
+
+export interface ResourceChangesOptions {
+  readonly files: RootFiles;
+  readonly paths: Files;
+  /** haproxy.cfg; looked at where it lies under the root. */
+  readonly configFile: string;
+  readonly certificates: () => Promise<Pick<CertificatesFile, "domains" | "records">>;
+  readonly publish: Publish;
+}
+
+export interface ResourceWatch {
+  close(): void;
+}
+
+const LOOK_EVERY_MS = 1_000;
+/** Domains of one pool that are named one by one. */
+const MAX_NAMED = 1_000;
+
+/** What a change of domains and servers touches, in the state after it. */
+export function touchedBy(changes: readonly Change[], desired: Desired): ResourceChanges {
+  const keys = new Set<string>();
+  let list = false;
+  for (const change of changes) {
+    if (change.kind === "map") {
+      keys.add(change.key);
+      list ||= change.before === null || change.after === null;
+    } else {
+      for (const key of desired.keysOf(change.pool).values().take(MAX_NAMED)) keys.add(key);
+    }
+  }
+  const domains = [...keys].map((key) => resourceUri("domains", domainOfKey(key)));
+  return { list, updated: ["haproxy://domains", ...domains] };
+}
+
+/** Looks at the files that are not the transaction's own: certificates, the audit log, haproxy.cfg. */
+export function watchFiles(options: ResourceChangesOptions): ResourceWatch {
+  const { files, paths, configFile, publish } = options;
+  const seen = new Map<string, string>();
+  let records = new Map<string, string>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let closed = false;
+
+  /** True from the second look on, where a file is another than before. */
+  function isNew(path: string): boolean {
+    const before = seen.get(path);
+    const now = files.signature(path);
+    seen.set(path, now);
+    return before !== undefined && before !== now;
+  }
+
+  /** The domains whose record is another. */
+  async function changedCertificates(): Promise<string[]> {
+    const before = records;
+    const { domains, records: known } = await options.certificates();
+    records = new Map(domains.map((domain) => [domain, JSON.stringify(known.get(domain) ?? null)]));
+    return [...new Set([...before.keys(), ...records.keys()])]
+      .filter((domain) => before.get(domain) !== records.get(domain));
+  }
+
+  async function look(first: boolean): Promise<void> {
+    const certificatesChanged = [paths.certificates, paths.crtList].map(isNew).includes(true);
+    const named = first || certificatesChanged ? await changedCertificates() : [];
+    const updated = [
+      ...(certificatesChanged ? ["haproxy://certificates"] : []),
+      ...(first ? [] : named.map((domain) => resourceUri("certificates", domain))),
+      ...(isNew(paths.audit) ? ["haproxy://audit"] : []),
+      ...(configFile.startsWith(`${files.root}/`) && isNew(configFile) ? ["haproxy://config"] : []),
+    ];
+    if (updated.length > 0) publish({ list: false, updated });
+  }
+
+  async function round(first = false): Promise<void> {
+    await look(first).catch((cause) => {
+      log.debug(`Not looked for changed resources: ${AgentError.from(cause).message}`);
+    });
+    if (!closed) timer = setTimeout(round, LOOK_EVERY_MS);
+  }
+
+  void round(true);
+  return {
+    close() {
+      closed = true;
+      clearTimeout(timer);
+    },
+  };
+}
