@@ -34,6 +34,9 @@ export interface Client {
   readonly gone: AbortSignal;
 }
 
+/** An answer that has been handed over still has to leave. */
+const FLUSH_MS = 100;
+
 export interface Listening {
   readonly port: number;
   readonly open: number;
@@ -129,8 +132,7 @@ export function listen(
         open.busy++;
         void answer(event).finally(() => {
           if (--open.busy > 0) return;
-          if (draining) end();
-          else if (!over) waitAtMost(limits.idleMs);
+          if (!over) waitAtMost(draining ? FLUSH_MS : limits.idleMs);
         });
       }
     } catch {

@@ -6,8 +6,8 @@ import { log, logWithin, newRequestId } from "../log.ts";
 import type { Failures } from "./access/failures.ts";
 import { createHostCheck, createOriginCheck } from "./access/hosts.ts";
 import type { Judge } from "./access/judge.ts";
-import type { ProtectedResource } from "./access/oauth.ts";
-import type { Principal } from "./access/principal.ts";
+import { type Principal, SCOPES } from "./access/principal.ts";
+import { type ProtectedResource, WELL_KNOWN } from "./access/protected_resource.ts";
 import type { Limiter } from "./access/rate.ts";
 import { drop } from "./drop.ts";
 import type { Client } from "./connections.ts";
@@ -52,10 +52,8 @@ export function createHttpApp(options: HttpOptions) {
   );
   app.use(guardHosts(allowedHosts, allowedOrigins));
   if (resource) {
-    // RFC 9728, 3.1: the resource's path may follow.
-    const answer = (c: Context<Env>) => c.json(resource.metadata(c.req.header("host")));
-    app.get("/.well-known/oauth-protected-resource", answer);
-    app.get("/.well-known/oauth-protected-resource/mcp", answer);
+    // RFC 9728, 3.1: the resource's path follows, which a proxy before us may have chosen.
+    app.get(`${WELL_KNOWN}/*`, (c) => c.json(resource.metadata(c.req.header("host")!)));
   }
   app.use(guardAccess(options));
   app.get("/metrics", async (c) => {
@@ -97,6 +95,8 @@ function identify(onAnswer: HttpOptions["onAnswer"]): MiddlewareHandler<Env> {
     c.set("requestId", requestId);
     await logWithin(requestId, next);
     c.header("X-Request-Id", requestId);
+    // No cache may keep what a token was needed for; no-transform keeps Deno.serveHttp from compressing it.
+    if (!c.res.headers.has("Cache-Control")) c.header("Cache-Control", "no-store, no-transform");
     onAnswer(ROUTES.includes(c.req.path) ? c.req.path : "other", c.res.status);
   };
 }
@@ -150,7 +150,7 @@ function guardAccess(
     }
     c.header(
       "WWW-Authenticate",
-      challenge(verdict.why, resource?.metadataUrl(c.req.header("host"))),
+      challenge(verdict.why, resource?.metadataUrl(c.req.header("host")!)),
     );
     const { status, message } = REFUSALS[verdict.why];
     return refuse(c, status, verdict.message ?? message);
@@ -167,14 +167,15 @@ const REFUSALS = {
   },
 } as const;
 
-/** RFC 6750 §3: an error code only where a token was sent. RFC 9728 §5.1: where clients find the issuer. */
+/**
+ * RFC 6750 §3: an error code only where a token was sent. RFC 9728 §5.1: where clients find the issuer. MCP 2025-11-25,
+ * "Protected Resource Metadata Discovery Requirements": the scopes that they are to ask it for.
+ */
 function challenge(why: keyof typeof REFUSALS, metadataUrl: string | undefined): string {
   const parameters = [
     ...(why === "wrong token" ? [`error="invalid_token"`] : []),
-    ...(why === "insufficient scope"
-      ? [`error="insufficient_scope"`, `scope="haproxy:read haproxy:write"`]
-      : []),
-    ...(metadataUrl ? [`resource_metadata="${metadataUrl}"`] : []),
+    ...(why === "insufficient scope" ? [`error="insufficient_scope"`] : []),
+    ...(metadataUrl ? [`scope="${SCOPES.join(" ")}"`, `resource_metadata="${metadataUrl}"`] : []),
   ];
   return ["Bearer", parameters.join(", ")].join(" ").trimEnd();
 }

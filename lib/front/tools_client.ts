@@ -26,6 +26,9 @@ const RESENDS = 2;
 /** What a tool may add to its own `timeout` argument before its caller gives up. */
 const TIMEOUT_MARGIN_MS = 5_000;
 
+/** A timer may come so much early. */
+const TIMER_MS = 5;
+
 const READ_MS = 15_000;
 
 export interface ToolsClientOptions {
@@ -60,7 +63,7 @@ export function createToolsClient({ onDeaf, handlers }: ToolsClientOptions): Too
         }) as ToolResult;
       } catch (cause) {
         if (!(cause instanceof LostError)) {
-          throw explain(definition, cause, signal, performance.now() >= end);
+          throw explain(definition, cause, signal, performance.now() >= end - TIMER_MS);
         }
         if (cause.started && !annotations.readOnlyHint) throw cause;
         if (signal.aborted) throw new AgentError("CANCELLED", `${name} was cancelled.`);
@@ -132,7 +135,7 @@ function explain(
 ): AgentError {
   const error = AgentError.from(cause);
   const { code, message, details } = error;
-  const late = code === "CANCELLED" || (code === "TIMEOUT" && over) ||
+  const late = ((code === "CANCELLED" || code === "TIMEOUT") && over) ||
     (code === "OUTCOME_UNKNOWN" && annotations.readOnlyHint);
   if (!late || signal.aborted) return error;
   const hint = annotations.readOnlyHint

@@ -21,16 +21,13 @@ export function toolsGrants(root: string, { host, port }: HaproxySettings): Gran
 export function acmeGrants(
   { directory, cloudflare }: Pick<AcmeSettings, "directory" | "cloudflare">,
 ): Grants {
-  const net = [directory, cloudflare.api].map((url) => {
-    const { hostname, port } = new URL(url);
-    return `${hostname}:${port || 443}`;
-  });
-  return { net: [...new Set(net)] };
+  return { net: [...new Set([directory, cloudflare.api].map(addressOf))] };
 }
 
-/** Its own listening address. */
-export function httpGrants({ host, port }: FrontSettings): Grants {
-  return { net: [address(host, port)] };
+/** Its own listening address, and where OAuth is on the one host that has the issuer's keys. */
+export function httpGrants({ host, port, oauth }: FrontSettings): Grants {
+  const issuer = oauth ? [addressOf(oauth.jwksUrl ?? oauth.issuer)] : [];
+  return { net: [address(host, port), ...issuer] };
 }
 
 /** stdin and stdout are open to every room; nothing else is needed. */
@@ -41,3 +38,8 @@ export const NO_GRANTS: Grants = {};
 
 const address = (host: string, port: number) =>
   `${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+function addressOf(url: string): string {
+  const { protocol, hostname, port } = new URL(url);
+  return `${hostname}:${port || (protocol === "http:" ? 80 : 443)}`;
+}

@@ -2,7 +2,7 @@
 import { AgentError } from "../../lib/errors.ts";
 import type { FrontEars, ResourceDefinition } from "../../lib/resource_definition.ts";
 import type { ToolCall } from "../../lib/tool_definition.ts";
-import { type CallContext, connect, type Peer } from "../../lib/rpc/mod.ts";
+import { type CallContext, connect, type Handlers, type Peer } from "../../lib/rpc/mod.ts";
 import type { ToolDefinition, ToolGroup, ToolResult } from "../../lib/tool_definition.ts";
 
 function define(name: string, readOnlyHint: boolean, group: ToolGroup = "domains"): ToolDefinition {
@@ -31,6 +31,13 @@ export const DEFINITIONS: readonly ToolDefinition[] = [
   define("slow_write", false),
   define("count", true, "health"),
   define("refuse", true),
+  {
+    ...define("remove", false),
+    inputSchema: {
+      type: "object",
+      properties: { name: { type: "string" }, confirm: {}, dry_run: {} },
+    },
+  },
   { ...define("deaf", true), deadlineMs: 100 },
   { ...define("late", false), deadlineMs: 100 },
   { ...define("patient", true), deadlineMs: 50, deadlineFromTimeout: true },
@@ -72,7 +79,7 @@ const echo = ({ args, caller }: ToolCall): ToolResult => ({
 export type FixtureTools = ReturnType<typeof openFixtureTools>;
 
 /** A tools room of fixtures: what it was called with, and how its calls ended. */
-export function openFixtureTools(name = "first") {
+export function openFixtureTools(name = "first", more: Handlers = {}) {
   const begun: string[] = [];
   const aborted: string[] = [];
   const slow = (tool: string) => async (_call: ToolCall, { signal }: CallContext) => {
@@ -102,6 +109,16 @@ export function openFixtureTools(name = "first") {
       }
       return echo(call);
     },
+    remove({ args, confirmation }: ToolCall) {
+      const { name, confirm, dry_run } = args as Record<string, unknown>;
+      if (confirmation === "declined") throw new AgentError("CANCELLED", "It was declined.");
+      if (name === "missing") throw new AgentError("NOT_FOUND", "There is no missing.");
+      begun.push(`remove ${name}${dry_run ? " rehearsed" : ""}${confirm ? " confirmed" : ""}`);
+      const text = dry_run
+        ? `Dry run, nothing was changed. It would be: Removed ${name}.`
+        : `Removed ${name}.`;
+      return { text, structured: {} };
+    },
     refuse() {
       throw new AgentError("CAPACITY", "pool_5 has no free slot (10 of 10 used).", {
         hint: "Remove a server or raise HAPROXY_MAX_SLOTS.",
@@ -128,6 +145,7 @@ export function openFixtureTools(name = "first") {
       total: 1,
       hasMore: false,
     }),
+    ...more,
   };
   const { port1, port2 } = new MessageChannel();
   let front: Peer<FrontEars> | undefined;

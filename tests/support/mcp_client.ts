@@ -1,14 +1,15 @@
 /** A real MCP client, of either protocol era, and the tools as it sees them. */
 import assert from "node:assert/strict";
-import { Client, type Transport } from "@modelcontextprotocol/client";
+import { Client, type ClientCapabilities, type Transport } from "@modelcontextprotocol/client";
 import type { AgentErrorData } from "../../lib/errors.ts";
 import type { ToolResult } from "../../lib/tool_definition.ts";
 
 export const ERAS = ["2025", "2026"] as const;
 export type Era = typeof ERAS[number];
 
-export function newClient(era: Era): Client {
+export function newClient(era: Era, capabilities: ClientCapabilities = {}): Client {
   return new Client({ name: "test-client", version: "1" }, {
+    capabilities,
     versionNegotiation: { mode: era === "2025" ? "legacy" : { pin: "2026-07-28" } },
   });
 }

@@ -17,8 +17,8 @@ const FORGET_ONE_MS = 6_000;
 const FREE = 3;
 /** Beyond it the answer is 429. */
 const TOO_MANY = 10;
-/** The level that more failures don't raise: a minute away from TOO_MANY. */
-const MOST = TOO_MANY + 60_000 / FORGET_ONE_MS;
+/** The level that more failures don't raise: after a minute one more is answered again. */
+const MOST = TOO_MANY - 1 + 60_000 / FORGET_ONE_MS;
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 4_000;
 /** Delayed at once. Beyond it there is no delay and 429. */
@@ -43,8 +43,7 @@ export function createFailures(
       levels.delete(key);
       if (levels.size >= MAX_ADDRESSES) forget(levels, (each) => leaked(each) === 0);
       levels.set(key, { level, at: now() });
-      const retryAfter = Math.ceil((level - TOO_MANY) * FORGET_ONE_MS / 1000);
-      if (level > TOO_MANY) return Math.max(1, retryAfter);
+      if (level > TOO_MANY) return Math.ceil((level + 1 - TOO_MANY) * FORGET_ONE_MS / 1000);
       if (level <= FREE) return undefined;
       if (waiting >= MAX_WAITING) return 1;
       waiting++;

@@ -40,9 +40,8 @@ export function createJudge({ tokens, trusted, verify }: JudgeOptions): Judge {
     if (own) return { ok: true, principal: { ...own, address } };
     const verified = token === undefined ? undefined : await verify?.(token);
     if (verified?.ok) {
-      const { access, subject } = verified;
-      const who = `OAuth ${subject}`;
-      return { ok: true, principal: { access, who, address, key: who } };
+      const { access, subject, key } = verified;
+      return { ok: true, principal: { access, who: `OAuth ${subject}`, address, key } };
     }
     if (isTrusted(address)) {
       const { access } = trusted;
