@@ -13,6 +13,7 @@ import {
   type ToolsSettings,
 } from "../../tools/context.ts";
 import { tools } from "../../tools/mod.ts";
+import type { Publish } from "../../tools/resource_changes.ts";
 import { type Haproxy, haproxyBinary, type HaproxyOptions, startHaproxy } from "./haproxy.ts";
 import { type Answer, request } from "./request.ts";
 
@@ -24,6 +25,8 @@ export interface ToolRigOptions extends HaproxyOptions {
   readonly maxSlots?: number;
   /** @default {true} */
   readonly heal?: boolean;
+  /** Told which resources changed. */
+  readonly publish?: Publish;
   /** What main's acts are told beside the master CLI and HAProxy's program, which are the rig's. */
   readonly host?: Partial<HostSettings>;
 }
@@ -52,13 +55,13 @@ export interface ToolRig extends AsyncDisposable {
 
 /** HAProxy with two pools of three slots, if not told otherwise, and the tools on its root. */
 export async function openTools(options: ToolRigOptions = {}): Promise<ToolRig> {
-  const { confirm = "ask", readOnly = false, heal = true, poolCount, maxSlots, host, ...wishes } =
-    options;
+  const { confirm = "ask", readOnly = false, heal = true, ...more } = options;
+  const { poolCount, maxSlots, host, publish, ...wishes } = more;
   const haproxy = await startHaproxy({ pools: 2, slots: 3, ...wishes });
   const settings = { ...toolsSettings(haproxy, { poolCount, maxSlots }), confirm, readOnly, heal };
   try {
     const acts = hostOf(haproxy, host);
-    return rig(haproxy, settings, acts, await openContext(settings, acts));
+    return rig(haproxy, settings, acts, await openContext(settings, acts, { publish }));
   } catch (cause) {
     await haproxy[Symbol.asyncDispose]();
     throw cause;

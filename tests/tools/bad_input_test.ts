@@ -136,11 +136,23 @@ Deno.test("every writing call is in the audit log with its code, refused ones an
   await rig.refused("add_domain", { domain: "a.test" });
   await rig.refused("add_domain", { domain: "a b" });
   await rig.call("list_domains");
+  await rig.call("save_state");
   const log = await rig.file("data/audit.jsonl");
   const records = log.trim().split("\n").map((line) => JSON.parse(line));
-  assert.deepEqual(records.map(({ code }) => code), ["OK", "OK", "CONFLICT", "VALIDATION"]);
+  assert.deepEqual(records.map(({ code }) => code), ["OK", "OK", "CONFLICT", "VALIDATION", "OK"]);
   assert.deepEqual(records[0].args, { domain: "a.test", ip: "10.0.0.1" });
-  assert.deepEqual(records[0].caller, { transport: "shell", who: "test" });
+  assert.deepEqual([records[0].transport, records[0].who], ["shell", "test"]);
+  assert.deepEqual(records[0].changed, [
+    "domains.map: + a.test pool_1",
+    'servers.json: + pool_1.1 {"ip":"10.0.0.1","http_port":80,"weight":1,"state":"ready"}',
+  ]);
+  assert.match(records[4].changed.join(), /servers\.state/);
+  assert.ok(Number.isInteger(records[0].ms));
+  assert.deepEqual(records.slice(1, 4).map(({ changed }) => changed), [
+    undefined,
+    undefined,
+    undefined,
+  ]);
   assert.match(records[0].at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 });
 
