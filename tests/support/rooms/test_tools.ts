@@ -88,6 +88,22 @@ export const testTools = [
     },
   }),
   tool({
+    name: "test_echo",
+    title: "Says what it was told",
+    description: "Makes progress that carries the text, then answers it.",
+    group: "health",
+    hints: READS,
+    input: z.object({ text: z.string(), steps: z.int().default(3), ms: z.int().default(20) }),
+    output: text,
+    async run({ text, steps, ms }, _context, { signal, progress }) {
+      for (let step = 1; step <= steps; step++) {
+        await pause(ms, signal);
+        progress({ progress: step, total: steps, message: text });
+      }
+      return answer(text);
+    },
+  }),
+  tool({
     name: "test_tattle",
     title: "Says how it ended",
     description: "Makes progress for five seconds; logs its cancellation.",
