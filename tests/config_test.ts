@@ -169,3 +169,38 @@ Deno.test("no file has two uses, and main runs no program that the tools room ca
   }
   readSettings({ HAPROXY_ROOT: "/r", HAPROXY_BINARY: "/rr/haproxy" });
 });
+
+Deno.test("OAuth is off without its settings, and on with an issuer and an audience", () => {
+  const oauth = (env: Record<string, string>) => readSettings(env).front.oauth;
+  assert.equal(oauth({}), undefined);
+  const issuer = "https://id.example.com/tenant/";
+  const on = { MCP_OAUTH_ISSUER: issuer, MCP_OAUTH_AUDIENCE: "https://mcp.example.com/mcp" };
+  const expected = { issuer, audience: "https://mcp.example.com/mcp" };
+  assert.deepEqual(oauth(on), expected);
+  const jwksUrl = "https://keys.example.com/v1";
+  assert.deepEqual(oauth({ ...on, MCP_OAUTH_JWKS_URL: jwksUrl }), { ...expected, jwksUrl });
+  for (const local of ["http://localhost:9000", "http://127.0.0.1", "http://[::1]:9000/x"]) {
+    assert.equal(oauth({ ...on, MCP_OAUTH_ISSUER: local })?.issuer, local);
+  }
+  for (
+    const [name, value] of [
+      ["MCP_OAUTH_ISSUER", ""],
+      ["MCP_OAUTH_ISSUER", "id.example.com"],
+      ["MCP_OAUTH_ISSUER", "http://id.example.com"],
+      ["MCP_OAUTH_ISSUER", "http://localhost.example.com"],
+      ["MCP_OAUTH_ISSUER", "https://me:secret@id.example.com"],
+      ["MCP_OAUTH_ISSUER", "https://id.example.com?x"],
+      ["MCP_OAUTH_ISSUER", "https://id.example.com#x"],
+      ["MCP_OAUTH_AUDIENCE", ""],
+      ["MCP_OAUTH_AUDIENCE", "two words"],
+      ["MCP_OAUTH_JWKS_URL", "http://keys.example.com/v1"],
+      ["MCP_OAUTH_JWKS_URL", "file:///etc/passwd"],
+    ]
+  ) {
+    assert.throws(
+      () => oauth({ ...on, [name]: value }),
+      (error: Error) => error.name === "SettingsError" && error.message.startsWith(`${name}=`),
+      `${name}=${value}`,
+    );
+  }
+});

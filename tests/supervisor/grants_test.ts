@@ -26,6 +26,20 @@ Deno.test("httpGrants: the listening address and nothing else", () => {
   assert.deepEqual(httpGrants(settings({ MCP_HOST: "::" }).front), { net: ["[::]:8000"] });
 });
 
+Deno.test("httpGrants: where OAuth is on, the host that has the issuer's keys too", () => {
+  const granted = (issuer: string, keys = "") => {
+    const env = { MCP_OAUTH_ISSUER: issuer, MCP_OAUTH_AUDIENCE: "mcp", MCP_OAUTH_JWKS_URL: keys };
+    return httpGrants(settings(env).front);
+  };
+  const and = (address: string) => ({ net: ["0.0.0.0:8000", address] });
+  assert.deepEqual(granted("https://id.test/tenant"), and("id.test:443"));
+  assert.deepEqual(granted("https://id.test:8443"), and("id.test:8443"));
+  assert.deepEqual(granted("http://localhost"), and("localhost:80"));
+  assert.deepEqual(granted("https://[2001:db8::1]/"), and("[2001:db8::1]:443"));
+  // Then the issuer is not asked where they are.
+  assert.deepEqual(granted("https://id.test", "https://keys.test/k"), and("keys.test:443"));
+});
+
 Deno.test("acmeGrants: the CA's host and the DNS provider's, with their ports", () => {
   const granted = (env: Record<string, string>) => acmeGrants(settings(env).acme).net;
   assert.deepEqual(granted({}), ["dv.acme-v02.api.pki.goog:443", "api.cloudflare.com:443"]);

@@ -44,7 +44,7 @@ export function createIssuerKeys(
   const times = { ...TIMES, ...wishes };
   let keys: LocalJWKSet | undefined;
   let loadedAt = -Infinity;
-  let triedAt = -Infinity;
+  let failedAt = -Infinity;
   let warnedAt = -Infinity;
   let loading: Promise<void> | undefined;
   const since = (at: number) => performance.now() - at;
@@ -58,9 +58,9 @@ export function createIssuerKeys(
       );
       loadedAt = performance.now();
     } catch (error) {
+      failedAt = performance.now();
       warn(error);
     } finally {
-      triedAt = performance.now();
       loading = undefined;
     }
   }
@@ -68,12 +68,13 @@ export function createIssuerKeys(
   function warn(error: unknown): void {
     if (since(warnedAt) < WARN_EVERY_MS) return;
     warnedAt = performance.now();
-    log.warning(`The OAuth issuer's keys can't be had: ${reason(error)}. Its tokens are refused.`);
+    const hint = "Look whether this machine reaches it";
+    log.warning(`The OAuth issuer's keys can't be had: ${reason(error)}. ${hint}.`);
   }
 
   /** Keys that are younger than this, or else the last ones. */
   async function current(maxAge: number): Promise<LocalJWKSet> {
-    const isDue = since(loadedAt) >= maxAge && (loading || since(triedAt) >= times.retry);
+    const isDue = since(loadedAt) >= maxAge && (loading || since(failedAt) >= times.retry);
     if (isDue) await (loading ??= load());
     if (!keys || since(loadedAt) >= times.most) throw new IssuerUnreachable();
     return keys;
@@ -149,7 +150,10 @@ function reason(error: unknown): string {
   while (innermost instanceof Error && innermost.cause instanceof Error) {
     innermost = innermost.cause;
   }
-  return (innermost instanceof Error ? innermost.message : String(innermost)).replace(/\.$/, "");
+  if (!(innermost instanceof Error)) return String(innermost);
+  return innermost.name === "TimeoutError"
+    ? "no answer in time"
+    : innermost.message.replace(/\.$/, "");
 }
 
 /** A stranger's words in the log. */
