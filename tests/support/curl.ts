@@ -20,7 +20,12 @@ export interface CurlAnswer {
  */
 export async function curl(
   version: HttpVersion,
-  { host, port, root }: { readonly host: string; readonly port: number; readonly root: string },
+  { host, port, root, path = "/" }: {
+    readonly host: string;
+    readonly port: number;
+    readonly root: string;
+    readonly path?: string;
+  },
 ): Promise<CurlAnswer> {
   const program = Deno.env.get("CURL_HTTP3");
   if (!program) throw new Error("CURL_HTTP3 is not set: scripts/setup.sh --tests brings it");
@@ -30,7 +35,7 @@ export async function curl(
     const { success, stdout, stderr } = await new Deno.Command(program, {
       args: ["-q", "-sS", HTTP_VERSIONS[version], "--cacert", file, "--max-time", "10"]
         .concat("--connect-to", `::127.0.0.1:${port}`, "-w", "\n%{http_code} %{http_version}")
-        .concat(`https://${host}:${port}/`),
+        .concat(`https://${host}:${port}${path}`),
       clearEnv: true,
       stdin: "null",
     }).output();

@@ -13,6 +13,7 @@ import { logWithin } from "../../log.ts";
 import type { Progress } from "../../rpc/mod.ts";
 import type { ToolDefinition, ToolResult } from "../../tool_definition.ts";
 import type { Metrics } from "../metrics.ts";
+import { type Span, withSpan } from "../tracing.ts";
 import type { ToolsClient } from "../tools_client.ts";
 import type { Asked } from "./asked.ts";
 import { confirmed, type Question } from "./confirmation.ts";
@@ -51,12 +52,19 @@ export function toolHandlers(
         throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Tool ${name} not found`);
       }
       const { caller, context, requestId } = asked;
+      const traced = <T>(span: string, act: (span: Span) => Promise<T>) =>
+        logWithin(requestId, () => withSpan(span, act));
       const run = (call: Pick<Parameters<ToolsClient["call"]>[1], "args" | "confirmation">) =>
         tools.call(definition, { ...call, caller }, {
           signal: context.mcpReq.signal,
           onProgress: progressSender(context),
         });
-      return logWithin(requestId, async () => {
+      return traced(`tools/call ${name}`, async (span) => {
+        span.setAttributes({
+          "mcp.method.name": "tools/call",
+          "gen_ai.tool.name": name,
+          "haproxy_mcp.request_id": requestId,
+        });
         const start = performance.now();
         let code = "OK";
         try {
@@ -73,6 +81,7 @@ export function toolHandlers(
           return toErrorResult(error, requestId);
         } finally {
           metrics.onCall(name, code, (performance.now() - start) / 1000);
+          span.setAttribute("haproxy_mcp.code", code);
         }
       });
     },
