@@ -2,11 +2,12 @@
 # setup.sh [--compile | --tests]: brings what the scripts need into .cache/ and changes nothing else.
 #   (nothing)   Deno 2.9.6, a HAProxy from 3.0 on, and the npm dependencies of deno.lock
 #   --compile   the same, and what `deno compile` needs on a machine that cannot download Deno's base
-#   --tests     the same, and for the tests HAProxy 3.0, 3.2 and 3.4, a curl with HTTP/3, Podman, acme.sh, and
-#               Pebble, an ACME CA: the newest one, and 2.4, which has no renewal information
+#   --tests     the same, and for the tests HAProxy 3.0, 3.2 and 3.4, a curl with HTTP/3, Podman, acme.sh,
+#               Pebble, an ACME CA: the newest one, and 2.4, which has no renewal information, and the MCP clients
+#               of tests/clients
 # It reaches npm's registry and a Debian mirror only. What is there already is kept: a second run takes no time.
 # Source .cache/env.sh afterwards: DENO, DENO_COMPILE, DENORT_BIN, HAPROXY, HAPROXY_3_0 …, CURL_HTTP3, PODMAN,
-# PEBBLE, PEBBLE_CHALLTESTSRV, PEBBLE_2_4, PEBBLE_2_4_CHALLTESTSRV, ACME_SH, DENO_DIR.
+# PEBBLE, PEBBLE_CHALLTESTSRV, PEBBLE_2_4, PEBBLE_2_4_CHALLTESTSRV, ACME_SH, CLIENTS, DENO_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/need.sh
@@ -109,6 +110,13 @@ bring_acme.sh() {
   bring acme.sh acme.sh bash scripts/lib/debian-root.sh "$temp/acme.sh" curl trixie "acme.sh=3.1.*"
 }
 
+# Another lock is another folder.
+clients_folder() { echo "clients-$(sha256sum <tests/clients/package-lock.json | cut -c 1-12)"; }
+
+bring_clients() {
+  bring "$(clients_folder)" "the MCP clients" bash scripts/lib/npm-clients.sh "$temp/$(clients_folder)"
+}
+
 # at_least WANTED FOUND
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
@@ -187,6 +195,7 @@ programs=()
 # Asked for before anything starts, so that what is missing is said in one line.
 [ -x "$deno" ] || need_npm
 for folder in "${haproxies[@]/#/haproxy-}" "${programs[@]}"; do [ -d "$cache/$folder" ] || need_debian; done
+[ "$level" != --tests ] || { [ -d "$cache/$(clients_folder)" ] || need_npm; programs+=(clients); }
 
 bring_deno_and_dependencies &
 jobs+=($!)
@@ -222,6 +231,7 @@ assign() { [ ! -e "$cache/$2" ] || echo "export $1=\"\$_cache/$2\""; }
     assign "${name}_CHALLTESTSRV" "pebble$version/bin/pebble-challtestsrv"
   done
   assign ACME_SH acme.sh/root/usr/bin/acme.sh
+  assign CLIENTS "$(clients_folder)"
   echo 'unset _cache'
 } >"$temp/env.sh"
 cmp -s "$temp/env.sh" "$cache/env.sh" || mv "$temp/env.sh" "$cache/env.sh"

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 const checkout = new URL("../../", import.meta.url).pathname;
 
@@ -81,13 +81,14 @@ Deno.test("env.sh follows a checkout that was moved", async () => {
   try {
     await Deno.copyFile(join(checkout, ".cache/env.sh"), join(moved, "env.sh"));
     const print =
-      '. "$1"; printf "%s\\n" "$DENO_DIR" "$HAPROXY_3_0" "$HAPROXY_3_2" "$HAPROXY_3_4" "$CURL_HTTP3" "$PODMAN"';
+      '. "$1"; printf "%s\\n" "$DENO_DIR" "$HAPROXY_3_0" "$HAPROXY_3_2" "$HAPROXY_3_4" "$CURL_HTTP3" "$PODMAN" "$CLIENTS"';
     const { stdout } = await bash(["-euc", print, "bash", join(moved, "env.sh")], "/");
     assert.deepEqual(stdout.trim().split("\n"), [
       join(moved, "deno"),
       ...["3.0", "3.2", "3.4"].map((version) => join(moved, `haproxy-${version}/bin/haproxy`)),
       join(moved, "curl/bin/curl"),
       join(moved, "podman/bin/podman"),
+      join(moved, basename(variable("CLIENTS"))),
     ]);
   } finally {
     await Deno.remove(moved, { recursive: true });
@@ -129,6 +130,18 @@ Deno.test("the private Podman runs without an environment, from any place", asyn
     assert.match(stdout, /^podman version \d/);
   } finally {
     await Deno.remove(moved, { recursive: true });
+  }
+});
+
+Deno.test("the MCP clients are those of the lock, which names no registry's host", async () => {
+  const lock = await Deno.readTextFile(join(checkout, "tests/clients/package-lock.json"));
+  assert.equal(await Deno.readTextFile(join(variable("CLIENTS"), "package-lock.json")), lock);
+  const packages = Object.entries<Record<string, unknown>>(JSON.parse(lock).packages);
+  for (const [path, { version, resolved, optional }] of packages) {
+    if (path === "" || optional) continue;
+    assert.equal(resolved, undefined, path);
+    const installed = join(variable("CLIENTS"), path, "package.json");
+    assert.equal(JSON.parse(await Deno.readTextFile(installed)).version, version, path);
   }
 });
 
