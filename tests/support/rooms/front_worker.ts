@@ -1,6 +1,10 @@
-/** The test build's front room: the product's, a tool that tries to leave it and one that never yields. */
+/**
+ * The test build's front room: the product's, a tool that tries to leave it, one that never yields, and what the
+ * conformance suites ask for.
+ */
 /// <reference lib="deno.worker" />
 import { openFrontRoom } from "../../../lib/front/room.ts";
+import { CONFORMANCE_CAPABILITIES, withConformanceFixtures } from "./conformance/mod.ts";
 import { type FrontTool, withFrontTools } from "./front_tools.ts";
 import { probe, type ProbeTarget } from "./probe.ts";
 
@@ -29,4 +33,7 @@ const tools: readonly FrontTool[] = [
   },
 ];
 
-openFrontRoom(self, { extend: (product) => withFrontTools(product, tools) });
+openFrontRoom(self, {
+  capabilities: CONFORMANCE_CAPABILITIES,
+  extend: (product) => withConformanceFixtures(withFrontTools(product, tools)),
+});

@@ -2,6 +2,7 @@
 /// <reference lib="deno.worker" />
 import { tools } from "../../../tools/mod.ts";
 import { openToolsRoom } from "../../../tools/room.ts";
+import { signingTool } from "./conformance/signing_tool.ts";
 import { testTools } from "./test_tools.ts";
 
-openToolsRoom(self, [...tools, ...testTools], { firstMs: 300, atLeastMs: 1_000 });
+openToolsRoom(self, [...tools, ...testTools, signingTool], { firstMs: 300, atLeastMs: 1_000 });
