@@ -126,11 +126,12 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
       /** A dry run for a question is no call, unless it is refused: then nobody is asked. */
       const record = async (code: string, more: { message?: string; changed?: string[] }) => {
         const ms = Math.round(performance.now() - start);
-        const { caller: { who, address, client } } = call;
+        const { transport, who, address, client } = call.caller;
         const by = [who, client && `(${client})`, address].filter(Boolean).join(" ");
-        const line = `${name} ${code} in ${ms} ms, by ${by}`;
-        if (!writes) return log.debug(line);
-        log.info(line);
+        // In the shell whoever called sees the answer right below.
+        const write = writes && transport !== "shell" ? log.info : log.debug;
+        write(`${name} ${code} in ${ms} ms, by ${by}`);
+        if (!writes) return;
         await context.audit({
           tool: name,
           args: bounded(args),
@@ -147,9 +148,9 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
         }
         return result;
       } catch (cause) {
-        const { code, message } = AgentError.from(cause);
-        await record(code, { message });
-        throw cause;
+        const error = AgentError.from(cause);
+        await record(error.code, { message: error.message });
+        throw error;
       }
     },
   };

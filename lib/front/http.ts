@@ -35,7 +35,11 @@ export interface HttpOptions {
 
 interface Env {
   Bindings: Client;
-  Variables: { readonly requestId: string; readonly principal: Principal };
+  Variables: {
+    readonly requestId: string;
+    readonly principal: Principal;
+    readonly metadataUrl?: string;
+  };
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -83,8 +87,8 @@ export function createHttpApp(options: HttpOptions) {
   return app;
 }
 
-const handedOn = ({ var: { principal, requestId }, env: { gone } }: Context<Env>) => ({
-  admitted: { principal, requestId },
+const handedOn = ({ var: { principal, requestId, metadataUrl }, env: { gone } }: Context<Env>) => ({
+  admitted: { principal, requestId, metadataUrl },
   gone,
 });
 
@@ -134,6 +138,7 @@ function guardHosts(hosts: readonly string[], origins: readonly string[]): Middl
 function guardAccess(
   { judge, failures, limiter, resource }: HttpOptions,
 ): MiddlewareHandler<Env> {
+  const metadataUrl = (c: Context<Env>) => resource?.metadataUrl(c.req.header("host")!);
   return async (c, next) => {
     const { address } = c.env;
     const verdict = await judge(c.req.header("authorization"), address);
@@ -142,20 +147,25 @@ function guardAccess(
     if (wait !== undefined) return tooMany(c, wait, "Too many requests.");
     if (verdict.ok) {
       c.set("principal", verdict.principal);
+      if (verdict.principal.oauth) c.set("metadataUrl", metadataUrl(c));
       return await next();
+    }
+    if (verdict.why === "issuer unreachable") {
+      c.header("Retry-After", String(ISSUER_RETRY_S));
+      return refuse(c, 503, "The token's issuer does not answer. Try again later.");
     }
     if (verdict.why !== "no token") {
       const wait = await failures.note(address);
       if (wait !== undefined) return tooMany(c, wait, "Too many wrong tokens.");
     }
-    c.header(
-      "WWW-Authenticate",
-      challenge(verdict.why, resource?.metadataUrl(c.req.header("host")!)),
-    );
+    c.header("WWW-Authenticate", challenge(verdict.why, metadataUrl(c)));
     const { status, message } = REFUSALS[verdict.why];
     return refuse(c, status, verdict.message ?? message);
   };
 }
+
+/** Not sooner is it asked again. */
+const ISSUER_RETRY_S = 5;
 
 const HOW = `Send "Authorization: Bearer TOKEN" with one of the token file.`;
 const REFUSALS = {
@@ -187,7 +197,7 @@ function tooMany(c: Context<Env>, seconds: number, what: string) {
 
 function refuse(
   c: Context<Env>,
-  status: 401 | 403 | 404 | 405 | 408 | 413 | 429,
+  status: 401 | 403 | 404 | 405 | 408 | 413 | 429 | 503,
   message: string,
 ) {
   log.debug(`${c.env.address} ${c.req.method} ${c.req.path}: ${status} ${message}`);

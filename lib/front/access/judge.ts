@@ -15,7 +15,7 @@ export type Verdict =
   | {
     readonly ok: false;
     /** insufficient scope: the OAuth issuer's token is right, and grants nothing here. */
-    readonly why: "no token" | "wrong token" | "insufficient scope";
+    readonly why: "no token" | "wrong token" | "insufficient scope" | "issuer unreachable";
     readonly message?: string;
   };
 
@@ -41,7 +41,10 @@ export function createJudge({ tokens, trusted, verify }: JudgeOptions): Judge {
     const verified = token === undefined ? undefined : await verify?.(token);
     if (verified?.ok) {
       const { access, subject, key } = verified;
-      return { ok: true, principal: { access, who: `OAuth ${subject}`, address, key } };
+      return {
+        ok: true,
+        principal: { access, who: `OAuth ${subject}`, oauth: true, address, key },
+      };
     }
     if (isTrusted(address)) {
       const { access } = trusted;

@@ -15,11 +15,11 @@ export type TokenVerdict =
   }
   | {
     readonly ok: false;
-    readonly why: "wrong token" | "insufficient scope";
+    readonly why: "wrong token" | "insufficient scope" | "issuer unreachable";
     readonly message?: string;
   };
 
-/** Never throws: an issuer that can't be asked makes a token wrong, and the log says why. */
+/** Never throws. Where the issuer can't be asked the log says why. */
 export type TokenVerifier = (token: string) => Promise<TokenVerdict>;
 
 /** Never HS*: the key that checks such a token also makes one, and the issuer's keys are public. */
@@ -53,6 +53,7 @@ export function createTokenVerifier(
       }
       return verdictOf(payload);
     } catch (error) {
+      if (error instanceof IssuerUnreachable) return { ok: false, why: "issuer unreachable" };
       return { ok: false, why: "wrong token", message: messageOf(error) };
     }
   };
@@ -85,8 +86,5 @@ function messageOf(error: unknown): string | undefined {
   if (error instanceof errors.JWTExpired) return "This token has expired. Get a new one.";
   if (error instanceof errors.JWTClaimValidationFailed) {
     return `This token's ${error.claim} is missing, or not what this server takes.`;
-  }
-  if (error instanceof IssuerUnreachable) {
-    return "This token can't be checked: its issuer does not answer. Try again later.";
   }
 }

@@ -8,6 +8,8 @@ export interface Principal {
   readonly who: string;
   /** The socket's. */
   readonly address: string;
+  /** An OAuth token: its client can get another one, with more scopes. */
+  readonly oauth?: true;
   /** Tells one from another: whose a session is, whose requests are counted together. Never shown. */
   readonly key: string;
 }
@@ -15,6 +17,8 @@ export interface Principal {
 /** A request that has passed the guards. */
 export interface Admitted {
   readonly principal: Principal;
+  /** Where the client finds the issuer that can give it more scopes. */
+  readonly metadataUrl?: string;
   /** In the log, in errors, in the audit log. */
   readonly requestId: string;
 }
@@ -30,9 +34,15 @@ export function accessOfScopes(scopes: readonly string[]): Access | undefined {
 
 /** What the SDK hands through to the handlers: never the token. */
 export function toAuthInfo(admitted: Admitted): AuthInfo {
-  const { access, who } = admitted.principal;
+  const { principal: { access, who }, metadataUrl } = admitted;
   const scopes = access === "full" ? [...SCOPES] : ["haproxy:read"];
-  return { token: "", clientId: who, scopes, extra: { admitted } };
+  return {
+    token: "",
+    clientId: who,
+    scopes,
+    resourceMetadataUrl: metadataUrl,
+    extra: { admitted },
+  };
 }
 
 /** Undefined: the request came by stdio, whose caller started us and may do all. */

@@ -30,7 +30,11 @@ export function resourceHandlers(
   const templates = offered.flatMap((each) => "uriTemplate" in each ? [toListed(each)] : []);
 
   /** The tools room's answer, or its refusal as a protocol error: there is no result that could carry it. */
-  async function ask<T>(name: string, args: unknown, asked: Asked): Promise<T> {
+  async function ask<T>(
+    name: string,
+    args: { readonly groups: readonly string[]; readonly uri?: string },
+    asked: Asked,
+  ): Promise<T> {
     const { context, requestId } = asked;
     try {
       return await logWithin(
@@ -38,7 +42,7 @@ export function resourceHandlers(
         () => tools.read<T>(name, args, { signal: context.mcpReq.signal }),
       );
     } catch (cause) {
-      throw toProtocolError(AgentError.from(cause), requestId);
+      throw toProtocolError(AgentError.from(cause), { uri: args.uri, request_id: requestId });
     }
   }
 
@@ -78,12 +82,15 @@ function toListed({ group, ...listed }: ResourceDefinition & { readonly uriTempl
   return { ...listed, icons: [GROUP_ICONS[group]] };
 }
 
-function toProtocolError(error: AgentError, requestId: string): ProtocolError {
+function toProtocolError(
+  error: AgentError,
+  more: { readonly uri?: string; readonly request_id: string },
+): ProtocolError {
   const code = error.code === "NOT_FOUND"
     ? RESOURCE_NOT_FOUND
     : error.code === "VALIDATION"
     ? ProtocolErrorCode.InvalidParams
     : ProtocolErrorCode.InternalError;
   const message = `${error.message}${error.hint ? ` ${error.hint}` : ""}`;
-  return new ProtocolError(code, message, { ...error.toData(), request_id: requestId });
+  return new ProtocolError(code, message, { ...error.toData(), ...more });
 }

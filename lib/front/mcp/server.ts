@@ -1,7 +1,7 @@
 /** The one MCP server factory behind every transport and protocol era. */
 import {
   createRequestStateCodec,
-  Server,
+  McpServer,
   type ServerCapabilities,
   type ServerContext,
   type ServerEventBus,
@@ -14,6 +14,7 @@ import { admittedIn } from "../access/principal.ts";
 import type { Metrics } from "../metrics.ts";
 import type { ToolsClient } from "../tools_client.ts";
 import { asked, type Connection } from "./asked.ts";
+import { scopeChallenge } from "./scope_challenge.ts";
 import { forwardChanges } from "./changes.ts";
 import { completionHandlers } from "./completions.ts";
 import type { Question } from "./confirmation.ts";
@@ -39,6 +40,8 @@ export interface ServerOptions {
 /** What a test build lays over the product's server. */
 export interface ServerVariant {
   readonly capabilities?: ServerCapabilities;
+  /** JSON Schemas of tools that it adds and whose parameters are repeated as headers. */
+  readonly headedTools?: ReadonlyMap<string, Record<string, unknown>>;
   extend?(product: McpHandlers): McpHandlers;
 }
 
@@ -51,9 +54,9 @@ const INFO = {
 };
 
 const CAPABILITIES: ServerCapabilities = {
-  tools: {},
+  tools: { listChanged: false },
   resources: { subscribe: true, listChanged: true },
-  prompts: {},
+  prompts: { listChanged: false },
   completions: {},
 };
 
@@ -66,7 +69,7 @@ const KEY_BYTES = 32;
  */
 export function createServerFactory(
   options: ServerOptions,
-): (context: { readonly era: "legacy" | "modern" }) => Server {
+): (context: { readonly era: "legacy" | "modern" }) => McpServer {
   const { transport, variant = {} } = options;
   const codec = createRequestStateCodec<Question>({
     key: crypto.getRandomValues(new Uint8Array(KEY_BYTES)),
@@ -79,14 +82,20 @@ export function createServerFactory(
     ...completionHandlers(options),
   };
   const handlers = variant.extend?.(product) ?? product;
+  const headed = new Map([...headedTools(options.definitions), ...variant.headedTools ?? []]);
+  const challenge = scopeChallenge(options.definitions);
 
   return ({ era }) => {
-    // Server, not McpServer: that one would check arguments itself and refuse them in its own words.
-    const server = new Server(INFO, {
+    const whole = new McpServer(INFO, {
       capabilities: { ...CAPABILITIES, ...variant.capabilities },
       instructions: INSTRUCTIONS,
       requestState: { verify: codec.verify },
     });
+    // Its own registries stay empty: it would check arguments itself and refuse them in its own words. What is used of it
+    // the SDK does for no bare Server: ask for more scopes, and compare headers that repeat parameters (SEP-2243).
+    whole.resolveScopeChallenge = challenge;
+    whole.toolInputSchemaJson = (name) => headed.get(name);
+    const { server } = whole;
     const connection: Connection = { server, subscribed: new Set() };
     for (const [method, handler] of Object.entries(handlers)) {
       server.setRequestHandler(
@@ -97,6 +106,14 @@ export function createServerFactory(
     }
     // In the 2026-07-28 era over HTTP the subscriptions/listen streams hang on the bus themselves.
     if (transport === "stdio" || era === "legacy") forwardChanges(connection, era, options.bus);
-    return server;
+    return whole;
   };
+}
+
+/** The tools with a parameter that clients repeat as a header, for gateways that don't read bodies. */
+function headedTools(definitions: readonly ToolDefinition[]) {
+  return definitions.filter(({ inputSchema }) =>
+    JSON.stringify(inputSchema).includes('"x-mcp-header"')
+  )
+    .map(({ name, inputSchema }) => [name, inputSchema] as const);
 }

@@ -4,7 +4,11 @@
  */
 /// <reference lib="deno.worker" />
 import { openFrontRoom } from "../../../lib/front/room.ts";
-import { CONFORMANCE_CAPABILITIES, withConformanceFixtures } from "./conformance/mod.ts";
+import {
+  CONFORMANCE_CAPABILITIES,
+  HEADED_TOOLS,
+  withConformanceFixtures,
+} from "./conformance/mod.ts";
 import { type FrontTool, withFrontTools } from "./front_tools.ts";
 import { probe, type ProbeTarget } from "./probe.ts";
 
@@ -35,5 +39,6 @@ const tools: readonly FrontTool[] = [
 
 openFrontRoom(self, {
   capabilities: CONFORMANCE_CAPABILITIES,
+  headedTools: HEADED_TOOLS,
   extend: (product) => withConformanceFixtures(withFrontTools(product, tools)),
 });

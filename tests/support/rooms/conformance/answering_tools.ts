@@ -41,6 +41,18 @@ export const answeringTools = [
     isError: true,
   })),
 
+  fixture(
+    "test_headers",
+    "Answers where it was told; gateways see that in the headers.",
+    ({ region, urgent }) => result(text(`${region} ${urgent}`)),
+    {
+      properties: {
+        region: { type: "string", "x-mcp-header": "Region" },
+        urgent: { type: "boolean", "x-mcp-header": "Urgent" },
+      },
+    },
+  ),
+
   fixture("test_tool_with_progress", "Makes progress.", async (_args, { context: { mcpReq } }) => {
     const progressToken = mcpReq._meta?.progressToken;
     for (const progress of [0, 50, 100]) {

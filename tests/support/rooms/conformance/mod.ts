@@ -14,6 +14,13 @@ import { answeringTools } from "./answering_tools.ts";
 /** The product sends its clients no log messages; the suites want to see that a tool could. */
 export const CONFORMANCE_CAPABILITIES: ServerCapabilities = { logging: {} };
 
+/** Of tools whose parameters clients repeat as headers. */
+export const HEADED_TOOLS: ReadonlyMap<string, Record<string, unknown>> = new Map(
+  answeringTools.filter(({ listed: { inputSchema } }) =>
+    JSON.stringify(inputSchema).includes('"x-mcp-header"')
+  ).map(({ listed: { name, inputSchema } }) => [name, inputSchema]),
+);
+
 export function withConformanceFixtures(product: McpHandlers): McpHandlers {
   const tools = [...answeringTools, ...elicitationTools, ...askingTools(product)];
   return withFixturePrompts(withFixtureResources(withFrontTools(product, tools)));
