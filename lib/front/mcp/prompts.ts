@@ -16,7 +16,7 @@ interface Argument {
   readonly required: boolean;
 }
 
-interface Prompt {
+export interface Prompt {
   readonly name: string;
   readonly title: string;
   readonly description: string;
@@ -34,7 +34,7 @@ const DOMAIN: Argument = {
   required: true,
 };
 
-const PROMPTS: readonly Prompt[] = [
+export const PROMPTS: readonly Prompt[] = [
   {
     name: "put-site-live",
     title: "Put a site live",
