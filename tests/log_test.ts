@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { log, openLog } from "../lib/log.ts";
+import { log, logWithin, newRequestId, openLog } from "../lib/log.ts";
 
 /** What `write` puts on stderr and stdout while the console is ours. */
 function captured(write: () => void): { readonly stderr: string[]; readonly stdout: string[] } {
@@ -54,4 +54,51 @@ Deno.test("braces in a message are text, as it may hold somebody's JSON", () => 
   openLog("main", { level: "INFO", format: "text" });
   const { stderr } = captured(() => log.info('{"a": {b}} {}'));
   assert.match(stderr[0], /main: \{"a": \{b\}\} \{\}$/);
+});
+
+Deno.test("what is logged within a request bears its id, across awaits, and nothing else does", async () => {
+  openLog("front", { level: "INFO", format: "text" });
+  const { error } = console;
+  const lines: string[] = [];
+  console.error = (line: string) => lines.push(line);
+  try {
+    await Promise.all(["a", "b"].map((id) =>
+      logWithin(id, async () => {
+        await new Promise((resolve) => setTimeout(resolve, id === "a" ? 10 : 5));
+        log.info(`within ${id}`);
+      })
+    ));
+    log.info("outside");
+    logWithin(undefined, () => log.info("of no request"));
+  } finally {
+    console.error = error;
+  }
+  assert.deepEqual(lines.map((line) => line.replace(/^.*front: /, "")), [
+    "within b [b]",
+    "within a [a]",
+    "outside",
+    "of no request",
+  ]);
+});
+
+Deno.test("LOG_FORMAT=json: an object a line, with time, level, room, message and request", () => {
+  openLog("tools", { level: "INFO", format: "json" });
+  const { stderr } = captured(() =>
+    logWithin("5f0c", () => log.warning('a "quoted"\nmessage {x} \x1b[31m'))
+  );
+  assert.equal(stderr.length, 1);
+  const { time, ...record } = JSON.parse(stderr[0]);
+  assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  assert.deepEqual(record, {
+    level: "WARNING",
+    room: "tools",
+    message: 'a "quoted"\nmessage {x} \x1b[31m',
+    request: "5f0c",
+  });
+});
+
+Deno.test("newRequestId is short and another one each time", () => {
+  const ids = new Set(Array.from({ length: 1_000 }, newRequestId));
+  assert.equal(ids.size, 1_000);
+  for (const id of ids) assert.match(id, /^[0-9a-f]{12}$/);
 });

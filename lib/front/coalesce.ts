@@ -4,6 +4,9 @@
  */
 import { isStream } from "./connections.ts";
 
+/** A stream has a comment each 15 s at least: whoever takes none of it for so long is gone, or wants our memory. */
+const STALL_MS = 60_000;
+
 type Chunk = Uint8Array<ArrayBuffer>;
 
 /**
@@ -36,10 +39,19 @@ export async function coalesce(
   }
 }
 
-/** The same answer; `onEnd` is called once when it is complete, or its reader has left. */
-export function watchEnd(response: Response, gone: AbortSignal, onEnd: () => void): Response {
+/**
+ * The same answer; `onEnd` is called once when it is complete, or its reader has left.
+ *
+ * @param stallMs a reader that takes nothing for so long has left
+ */
+export function watchEnd(
+  response: Response,
+  gone: AbortSignal,
+  onEnd: () => void,
+  stallMs?: number,
+): Response {
   const source = watch(response, gone, onEnd);
-  return source ? new Response(relay(source, []), response) : response;
+  return source ? new Response(relay(source, [], undefined, stallMs), response) : response;
 }
 
 interface Source {
@@ -87,19 +99,31 @@ function relay(
   source: Source,
   head: readonly Chunk[],
   first?: Promise<ReadableStreamReadResult<Chunk>>,
+  stallMs = STALL_MS,
 ): ReadableStream<Chunk> {
   let next = first;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   return new ReadableStream({
     start(controller) {
       for (const chunk of head) controller.enqueue(chunk);
     },
     async pull(controller) {
+      clearTimeout(timer);
       const chunk = await (next ?? source.read());
       next = undefined;
       if (chunk.done) return controller.close();
       controller.enqueue(chunk.value);
+      // Called again as soon as that has been taken: what comes later would pile up before a reader that has stopped.
+      timer = setTimeout(() => {
+        const stalled = new DOMException("Nobody reads this stream.", "TimeoutError");
+        source.cancel(stalled);
+        controller.error(stalled);
+      }, stallMs);
     },
-    cancel: source.cancel,
+    cancel(why) {
+      clearTimeout(timer);
+      source.cancel(why);
+    },
   });
 }
 

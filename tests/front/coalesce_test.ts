@@ -112,3 +112,34 @@ Deno.test("watchEnd: reports the end of a stream once, whoever ends it", async (
     equal(ends, 1, end);
   }
 });
+
+Deno.test("watchEnd: whoever makes the answer is told that its reader has left", async () => {
+  let ends = 0;
+  const stream = sse();
+  const gone = new AbortController();
+  const response = watchEnd(stream.response, gone.signal, () => ends++);
+  gone.abort();
+  equal(await stream.cancelled, true);
+  equal(ends, 1);
+  await response.body?.cancel();
+  equal(ends, 1);
+});
+
+Deno.test("watchEnd: a reader that takes nothing is cut off, one that takes it slowly is not", async () => {
+  let ends = 0;
+  const [stopped, slow] = [sse(), sse()];
+  const unread = watchEnd(stopped.response, NEVER, () => ends++, 60);
+  const reader = watchEnd(slow.response, NEVER, () => {}, 60).body!.getReader();
+  for (let i = 0; i < 5; i++) {
+    stopped.write(PROGRESS);
+    slow.write(PROGRESS);
+    await pause(20);
+    equal(new TextDecoder().decode((await reader.read()).value), PROGRESS);
+  }
+  equal(await stopped.cancelled, true);
+  equal(ends, 1);
+  const error = await unread.body!.getReader().read().then(() => undefined, (cause) => cause);
+  equal((error as Error).name, "TimeoutError");
+  slow.close();
+  await reader.read();
+});

@@ -16,7 +16,15 @@ for (const era of ERAS) {
     deepEqual(read.inputSchema, definition.inputSchema);
     deepEqual(read.outputSchema, definition.outputSchema);
     deepEqual(read.annotations, { title: definition.title, ...definition.annotations });
-    match(client.getInstructions() ?? "", /pool/);
+    match(read.icons?.[0].src ?? "", /^data:image\/svg\+xml;base64,/);
+    const instructions = client.getInstructions() ?? "";
+    equal(instructions.split("\n").length, 11, "a sentence and ten lines");
+    for (const word of ["pool_N", "slot", "drain", "dry_run", "OUTCOME_UNKNOWN"]) {
+      ok(instructions.includes(word), word);
+    }
+    const server = client.getServerVersion();
+    deepEqual([server?.name, server?.title], ["haproxy-mcp", "HAProxy"]);
+    match(server?.icons?.[0].src ?? "", /^data:image/);
   });
 
   Deno.test(`${era}: tools/call hands on arguments unchecked and says who calls`, async () => {

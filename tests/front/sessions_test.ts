@@ -1,5 +1,5 @@
 /** Sessions: how many, how long, and how they end. */
-import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
+import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
 import { createSessions } from "../../lib/front/sessions.ts";
 import { pause } from "./fixtures.ts";
 import { bearer, openSession, post, statusOf } from "./raw.ts";
@@ -106,4 +106,18 @@ Deno.test("createSessions: use and the end of a hold count as use", () => {
   sessions.sweep();
   equal(sessions.size, 0);
   equal(ended.length, 2);
+});
+
+Deno.test("2026: streams that last are limited, too, and one that ends makes room", async () => {
+  await using rig = await openRig({ env: { MCP_MAX_SESSIONS: "2" } });
+  const listen = async () => {
+    const client = await rig.client("2026");
+    return await client.listen({ resourceSubscriptions: ["haproxy://a"] });
+  };
+  const [first] = [await listen(), await listen()];
+  await rejects(listen(), /limit reached/);
+  await first.close();
+  let again: unknown;
+  for (let tries = 0; !again && tries < 100; tries++) again = await listen().catch(() => undefined);
+  ok(again);
 });
