@@ -23,12 +23,21 @@ export interface Reply {
   readonly code?: string;
 }
 
+/** What is heard while a call runs. */
+export interface Heard {
+  /** The message of each progress notification. */
+  readonly progress?: (message: string) => void;
+  /** What the person is asked, and says yes to. */
+  readonly question?: (message: string) => void;
+}
+
 export interface Agent {
   /** Where MCP is served. */
   readonly url: string;
   readonly tokenFile: string;
-  /** @param onProgress gets the message of each progress notification */
-  call(tool: string, args: object, onProgress?: (message: string) => void): Promise<Reply>;
+  call(tool: string, args: object, heard?: Heard): Promise<Reply>;
+  /** The text of a resource. */
+  read(uri: string): Promise<string>;
   /** SIGTERM; resolves once it has ended. */
   stop(): Promise<void>;
 }
@@ -54,11 +63,21 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   if (url === undefined) throw await failure(program, "did not start");
   program.onLost(onLost);
   const tokenFile = `${root}/conf/mcp-token.env`;
-  const client = await connect(url, await readToken(tokenFile));
+  let heard: Heard = {};
+  const client = await connect(url, await readToken(tokenFile), (message) => {
+    heard.question?.(message);
+  });
   return {
     url,
     tokenFile,
-    call: (tool, args, onProgress) => call(client, tool, args, onProgress),
+    call(tool, args, listener = {}) {
+      heard = listener;
+      return call(client, tool, args, heard.progress);
+    },
+    async read(uri) {
+      const [content] = (await client.readResource({ uri })).contents;
+      return "text" in content ? content.text : "";
+    },
     async stop() {
       await client.close();
       program.end("SIGTERM");
@@ -79,8 +98,19 @@ async function readToken(path: string): Promise<string> {
   return token;
 }
 
-async function connect(url: string, token: string): Promise<Client> {
-  const client = new Client({ name: "haproxy-mcp-demo", version: "1" });
+/** @param onQuestion what a person is asked before a tool acts; this one always says yes */
+async function connect(
+  url: string,
+  token: string,
+  onQuestion: (message: string) => void,
+): Promise<Client> {
+  const client = new Client({ name: "haproxy-mcp-demo", version: "1" }, {
+    capabilities: { elicitation: { form: {} } },
+  });
+  client.setRequestHandler("elicitation/create", ({ params: { message } }) => {
+    onQuestion(message);
+    return { action: "accept", content: { confirm: true } };
+  });
   await client.connect(
     new StreamableHTTPClientTransport(new URL(url), {
       requestInit: { headers: { Authorization: `Bearer ${token}` } },

@@ -20,6 +20,8 @@ export interface Scene {
   call(tool: string, args: object, wanted: object): Promise<void>;
   /** Calls a tool that has to refuse with this code. */
   refused(tool: string, args: object, code: string): Promise<void>;
+  /** Reads a resource whose text has to hold this; shows how it begins. */
+  read(uri: string, wanted: RegExp): Promise<void>;
   /** Asks through HAProxy, `times` in a row while nobody else does. @default times 1 */
   curl(asked: Asked, expected: Expectation, times?: number): Promise<void>;
   /** Shows and checks what was asked already. */
@@ -28,10 +30,13 @@ export interface Scene {
 
 export function openScene({ report, ask, ports, traffic, agent }: SceneOptions): Scene {
   async function timedCall(tool: string, args: object) {
-    let progress: string | undefined;
+    const heard: string[] = [];
     const start = performance.now();
-    const reply = await agent().call(tool, args, (message) => progress ??= message);
-    return { reply, progress, ms: performance.now() - start };
+    const reply = await agent().call(tool, args, {
+      progress: (message) => heard.length === 0 && heard.push(`progress: ${message}`),
+      question: (message) => heard.push(`a person is asked: ${message} → yes`),
+    });
+    return { reply, heard, ms: performance.now() - start };
   }
 
   function showCurl(asked: Asked, answers: readonly string[], { text, holds }: Expectation): void {
@@ -40,10 +45,10 @@ export function openScene({ report, ask, ports, traffic, agent }: SceneOptions):
 
   return {
     async call(tool, args, wanted) {
-      const { reply, progress, ms } = await timedCall(tool, args);
+      const { reply, heard, ms } = await timedCall(tool, args);
       const right = includes(reply.structured, wanted);
       report.step(right, tool, argumentsText(args), ms);
-      if (progress !== undefined) report.say(`progress: ${progress}`);
+      for (const each of heard) report.say(each);
       report.say(reply.text);
       if (!right) report.say(`expected ${JSON.stringify(wanted)}`);
     },
@@ -53,6 +58,13 @@ export function openScene({ report, ask, ports, traffic, agent }: SceneOptions):
       report.step(right, tool, argumentsText(args), ms);
       report.say(`${reply.code ?? "not refused"} · ${reply.text}`);
       if (!right) report.say(`expected ${code}`);
+    },
+    async read(uri, wanted) {
+      const start = performance.now();
+      const text = await agent().read(uri);
+      report.step(wanted.test(text), "resource", uri, performance.now() - start);
+      const lines = text.trim().split("\n");
+      report.say(`${lines[0].slice(0, 300)}${lines.length > 1 ? `\n… ${lines.length} lines` : ""}`);
     },
     async curl(asked, expected, times = 1) {
       const answers: string[] = [];

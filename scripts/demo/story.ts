@@ -192,7 +192,7 @@ async function backInService(
 
 /** How it does, and the one thing that a reload is for: haproxy.cfg itself. */
 async function lookAndReload(
-  { call, curl }: Scene,
+  { call, curl, read }: Scene,
   { backends: [, , three] }: Cast,
   { drained: { name } }: Halves,
 ): Promise<void> {
@@ -201,4 +201,5 @@ async function lookAndReload(
   await call("haproxy_reload", {}, { reloaded: true, way: "master" });
   await curl({ host: SHOP }, each(three.name, name), 8);
   await call("haproxy_health", {}, { components: { sync: { status: "ok" } } });
+  await read("haproxy://audit", /"tool":"haproxy_remove_domain".*"code":"OK"/);
 }

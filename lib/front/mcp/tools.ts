@@ -57,7 +57,8 @@ export function toolHandlers(
       const run = (call: Pick<Parameters<ToolsClient["call"]>[1], "args" | "confirmation">) =>
         tools.call(definition, { ...call, caller }, {
           signal: context.mcpReq.signal,
-          onProgress: progressSender(context),
+          // A dry run for a question makes none: the call's own has to begin after it, and only ever grow.
+          onProgress: call.confirmation === undefined ? progressSender(context) : undefined,
         });
       return traced(`tools/call ${name}`, async (span) => {
         span.setAttributes({
