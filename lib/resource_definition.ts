@@ -16,6 +16,9 @@ export type ResourceDefinition =
     | { readonly uriTemplate: string }
   );
 
+export const resourceUri = (kind: "domains" | "certificates", name: string): string =>
+  `haproxy://${kind}/${encodeURIComponent(name)}`;
+
 /** One that can be read, as resources/list shows it. */
 export interface ListedResource {
   readonly uri: string;

@@ -3,11 +3,10 @@ import type { Files } from "../lib/config.ts";
 import { AgentError } from "../lib/errors.ts";
 import { log } from "../lib/log.ts";
 import { domainOfKey } from "../lib/names/domain.ts";
-import type { ResourceChanges } from "../lib/resource_definition.ts";
+import { type ResourceChanges, resourceUri } from "../lib/resource_definition.ts";
 import type { RootFiles } from "../lib/sandbox/files.ts";
 import type { CertificatesFile } from "../lib/state/certificates_file.ts";
 import type { Change, Desired } from "../lib/state/model.ts";
-import { resourceUri } from "./resources.ts";
 
 export type Publish = (changes: ResourceChanges) => void;
 

@@ -2,11 +2,12 @@
 import { AgentError } from "../lib/errors.ts";
 import { domainOfKey } from "../lib/names/domain.ts";
 import type { CallContext } from "../lib/rpc/mod.ts";
-import type {
-  ListedResource,
-  ResourceDefinition,
-  ResourcePage,
-  ResourceText,
+import {
+  type ListedResource,
+  type ResourceDefinition,
+  type ResourcePage,
+  type ResourceText,
+  resourceUri,
 } from "../lib/resource_definition.ts";
 import type { ToolGroup } from "../lib/tool_definition.ts";
 import { certInfo, listCerts } from "./certificates.ts";
@@ -142,9 +143,6 @@ export const resources: readonly Resource[] = [
     },
   },
 ];
-
-export const resourceUri = (kind: "domains" | "certificates", name: string): string =>
-  `haproxy://${kind}/${encodeURIComponent(name)}`;
 
 /** Throws NOT_FOUND for a URI that is none of ours. */
 export async function readResource(
