@@ -61,7 +61,6 @@ const serveHttp = (Deno as unknown as { serveHttp(conn: Deno.Conn): HttpConnecti
 interface Open {
   /** Requests that have no whole answer yet. */
   busy: number;
-  since: number;
   end(): void;
 }
 
@@ -73,6 +72,8 @@ export function listen(
 ): Listening {
   const listener = Deno.listen({ hostname, port });
   const connections = new Set<Open>();
+  /** Those that wait for a request, the one that waits longest first. */
+  const idle = new Set<Open>();
   let draining = false;
   const emptied = Promise.withResolvers<void>();
 
@@ -87,15 +88,9 @@ export function listen(
         if (!(cause instanceof Deno.errors.ConnectionReset)) await pause(100);
         continue;
       }
-      if (connections.size >= limits.max) makeRoom();
+      if (connections.size >= limits.max) idle.values().next().value?.end();
       void serve(connection).catch(() => {});
     }
-  }
-
-  function makeRoom(): void {
-    const [idlest] = [...connections].filter(({ busy }) => busy === 0)
-      .sort((a, b) => a.since - b.since);
-    idlest?.end();
   }
 
   async function serve(connection: Deno.TcpConn): Promise<void> {
@@ -109,14 +104,15 @@ export function listen(
       over = true;
       clearTimeout(timer);
       connections.delete(open);
+      idle.delete(open);
       if (open.busy > 0) gone.abort(new DOMException("The connection was closed.", "AbortError"));
       for (const each of [http, connection]) closeQuietly(each);
       if (draining && connections.size === 0) emptied.resolve();
     };
-    const open: Open = { busy: 0, since: performance.now(), end };
+    const open: Open = { busy: 0, end };
     const waitAtMost = (ms: number) => {
       clearTimeout(timer);
-      open.since = performance.now();
+      idle.add(open);
       timer = setTimeout(end, ms);
     };
     connections.add(open);
@@ -129,6 +125,7 @@ export function listen(
         const event = await http.nextRequest();
         if (event === null) break;
         clearTimeout(timer);
+        idle.delete(open);
         open.busy++;
         void answer(event).finally(() => {
           if (--open.busy > 0) return;
@@ -169,7 +166,7 @@ export function listen(
       if (draining) return emptied.promise;
       draining = true;
       listener.close();
-      for (const open of [...connections]) if (open.busy === 0) open.end();
+      for (const open of [...idle]) open.end();
       if (connections.size === 0) emptied.resolve();
       return emptied.promise;
     },

@@ -1,22 +1,12 @@
 /** Every route against everybody who may come to it: the status of each, in the executable. */
 import assert from "node:assert/strict";
 import { request as send } from "node:http";
+import { INITIALIZE } from "../front/raw.ts";
 import { type Serve, startServe } from "../support/agent.ts";
 import { eventually } from "../support/eventually.ts";
 import { startHaproxy } from "../support/haproxy.ts";
 
 const READER = "a-token-that-only-reads";
-const INITIALIZE = JSON.stringify({
-  jsonrpc: "2.0",
-  id: 1,
-  method: "initialize",
-  params: {
-    protocolVersion: "2025-11-25",
-    capabilities: {},
-    clientInfo: { name: "table", version: "1" },
-  },
-});
-
 interface Sender {
   readonly token?: "full" | "read" | "wrong";
   readonly headers?: Readonly<Record<string, string>>;
@@ -95,7 +85,7 @@ function statusOf(agent: Serve, route: string, { token, headers }: Sender): Prom
       response.destroy();
     });
     request.on("error", reject);
-    request.end(method === "POST" ? INITIALIZE : undefined);
+    request.end(method === "POST" ? JSON.stringify(INITIALIZE) : undefined);
   });
 }
 
