@@ -26,7 +26,9 @@ for (const era of ERAS) {
     await writer.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: 8080 });
     await using reader = await connect(await issuer.sign({ scope: "haproxy:read" }));
     assert.equal((await reader.call("list_domains")).structured.count, 1);
-    assert.equal((await reader.refused("add_domain", { domain: "b.test" })).code, "REFUSED");
+    await assert.rejects(reader.call("add_domain", { domain: "b.test" }), {
+      name: "InsufficientScopeError",
+    });
     await assert.rejects(connect(await issuer.sign({ aud: "https://other.example" })));
     const token = await issuer.sign();
     assert.ok(!agent.log().includes(token.split(".")[0]), agent.log());
