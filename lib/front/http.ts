@@ -98,9 +98,11 @@ function identify(onAnswer: HttpOptions["onAnswer"]): MiddlewareHandler<Env> {
     const requestId = newRequestId();
     c.set("requestId", requestId);
     await logWithin(requestId, next);
-    c.header("X-Request-Id", requestId);
+    // Set in place: Hono's own way would make a new answer of it, whose body is a stream and no longer one write.
+    const { headers } = c.res;
+    headers.set("X-Request-Id", requestId);
     // No cache may keep what a token was needed for; no-transform keeps Deno.serveHttp from compressing it.
-    if (!c.res.headers.has("Cache-Control")) c.header("Cache-Control", "no-store, no-transform");
+    if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store, no-transform");
     onAnswer(ROUTES.includes(c.req.path) ? c.req.path : "other", c.res.status);
   };
 }
