@@ -16,7 +16,7 @@ export type ResourceDefinition =
     | { readonly uriTemplate: string }
   );
 
-export const resourceUri = (kind: "domains" | "certificates", name: string): string =>
+export const resourceUri = (kind: "domains" | "backends" | "certificates", name: string): string =>
   `haproxy://${kind}/${encodeURIComponent(name)}`;
 
 /** One that can be read, as resources/list shows it. */
@@ -26,6 +26,7 @@ export interface ListedResource {
   readonly title: string;
   readonly description?: string;
   readonly mimeType: string;
+  readonly group: ToolGroup;
 }
 
 export interface ResourcePage {
@@ -47,12 +48,13 @@ export interface ResourceChanges {
 
 /** What the tools room may tell the front room. */
 export type FrontEars = {
-  resourcesChanged(changes: ResourceChanges): void;
+  /** Resolves once everybody has been told. */
+  resourcesChanged(changes: ResourceChanges): Promise<void>;
 };
 
 /** What completion/complete asks for. */
 export interface CompletionQuestion {
-  /** Of a prompt or a resource template: `domain`, `backend`, `slot`, `server`. */
+  /** Of a prompt or a resource template: `domain`, `backend`, `slot`. */
   readonly argument: string;
   readonly value: string;
   /** Arguments that are filled in already. */

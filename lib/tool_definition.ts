@@ -59,8 +59,11 @@ export interface Caller {
 export interface ToolCall {
   readonly args: unknown;
   readonly caller: Caller;
-  /** preview: a dry run, for the question that a person is asked; declined: their answer to it was no. */
-  readonly confirmation?: "preview" | "declined";
+  /**
+   * preview: a dry run, for the question that a person is asked; declined: their answer to it was no; refused: the caller's
+   * access only reads. The last two do nothing but stand in the audit log.
+   */
+  readonly verdict?: "preview" | "declined" | "refused";
 }
 
 /** A tool that wants a person's word: it has the parameter `confirm`. */

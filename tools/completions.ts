@@ -1,6 +1,5 @@
-/** What a person who types an argument may mean: domains, backends, slots, servers. */
+/** What a person who types an argument may mean: domains, backends, slots. */
 import { domainOfKey, parseDomain } from "../lib/names/domain.ts";
-import { serverName } from "../lib/names/server.ts";
 import type { CompletionQuestion, Completions } from "../lib/resource_definition.ts";
 import type { Desired } from "../lib/state/model.ts";
 import type { ToolContext } from "./context.ts";
@@ -23,8 +22,6 @@ export async function complete(
         return page(startingWith(value, poolNames(desired)));
       case "slot":
         return page(startingWith(value, slots(desired, given.domain, shape.maxSlots)));
-      case "server":
-        return page(startingWith(value, servers(desired, given.backend)));
       default:
         return page([]);
     }
@@ -80,10 +77,3 @@ function poolOf(desired: Desired, domain: string): string | undefined {
     return undefined;
   }
 }
-
-const servers = (desired: Desired, backend: string | undefined): string[] =>
-  [...desired.pools()].filter(([pool]) => backend === undefined || pool === backend)
-    .flatMap(([pool, slots]) =>
-      [...slots.keys()].sort((a, b) => a - b).map((slot) => serverName(pool, slot))
-    )
-    .sort();

@@ -30,17 +30,26 @@ const MAX_NAMED = 1_000;
 /** What a change of domains and servers touches, in the state after it. */
 export function touchedBy(changes: readonly Change[], desired: Desired): ResourceChanges {
   const keys = new Set<string>();
+  const backends = new Set<string>();
   let list = false;
   for (const change of changes) {
     if (change.kind === "map") {
       keys.add(change.key);
+      for (const backend of [change.before, change.after]) if (backend) backends.add(backend);
       list ||= change.before === null || change.after === null;
     } else {
+      backends.add(change.pool);
       for (const key of desired.keysOf(change.pool).values().take(MAX_NAMED)) keys.add(key);
     }
   }
-  const domains = [...keys].map((key) => resourceUri("domains", domainOfKey(key)));
-  return { list, updated: ["haproxy://domains", ...domains] };
+  return {
+    list,
+    updated: [
+      "haproxy://domains",
+      ...[...keys].map((key) => resourceUri("domains", domainOfKey(key))),
+      ...[...backends].map((backend) => resourceUri("backends", backend)),
+    ],
+  };
 }
 
 /** Looks at the files that are not the transaction's own: certificates, the audit log, haproxy.cfg. */

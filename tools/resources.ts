@@ -14,7 +14,7 @@ import { certInfo, listCerts } from "./certificates.ts";
 import type { ToolContext } from "./context.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { listDomains } from "./domains.ts";
-import { domainHealth } from "./health.ts";
+import { domainHealth, getServerHealth } from "./health.ts";
 import { listServers } from "./servers.ts";
 import type { Tool } from "./tool.ts";
 
@@ -38,6 +38,8 @@ async function answerOf(
 }
 
 const spelled = (value: unknown) => JSON.stringify(value, null, 2);
+
+const MAX_DOMAINS = 1_000;
 
 /** Lines of the audit log. */
 const LAST = 100;
@@ -78,10 +80,30 @@ export const resources: readonly Resource[] = [
   },
   {
     definition: {
+      uriTemplate: "haproxy://backends/{backend}",
+      name: "backend",
+      title: "One backend",
+      description:
+        `A pool, or a backend of your own: the domains that lead there, ${MAX_DOMAINS} at ` +
+        "most, and the health of each server.",
+      mimeType: JSON_TYPE,
+      group: "health",
+    },
+    async read(backend, context, call) {
+      const { servers } = await answerOf(getServerHealth, { backend }, context, call);
+      const domains = await context.transactions.read((desired) =>
+        desired.keysOf(backend).values().map(domainOfKey).take(MAX_DOMAINS).toArray()
+      );
+      return spelled({ backend, domains, servers });
+    },
+  },
+  {
+    definition: {
       uri: "haproxy://config",
       name: "config",
       title: "haproxy.cfg",
-      description: "HAProxy's configuration file as it is now; passwords and keys are left out.",
+      description:
+        "HAProxy's configuration file as it is now; secrets are hidden where they are known to stand.",
       mimeType: "text/plain",
       group: "configuration",
     },
@@ -186,8 +208,7 @@ const within = (groups: readonly ToolGroup[]) => ({ definition }: Resource) =>
 
 function listedWhereFixed({ definition }: Resource): ListedResource[] {
   if (!("uri" in definition)) return [];
-  const { group: _, ...listed } = definition;
-  return [listed];
+  return [definition];
 }
 
 const listedDomain = (domain: string): ListedResource => ({
@@ -195,6 +216,7 @@ const listedDomain = (domain: string): ListedResource => ({
   name: domain,
   title: domain,
   mimeType: JSON_TYPE,
+  group: "domains",
 });
 
 /** The variable's value, empty for a fixed URI; undefined where the URI is another. */

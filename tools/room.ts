@@ -81,9 +81,9 @@ export function openToolsRoom(
   function toolHandlers(opened: ToolContext): Handlers {
     return Object.fromEntries(table.map(({ definition: { name }, run }) => [
       name,
-      async ({ args, caller, confirmation }: ToolCall, call) => {
+      async ({ args, caller, verdict }: ToolCall, call) => {
         const key = {};
-        const inCall: ToolCallContext = { ...call, caller, confirmation };
+        const inCall: ToolCallContext = { ...call, caller, verdict };
         const onAbort = () => cancelled.set(key, { tool: name, at: performance.now() });
         call.signal.addEventListener("abort", onAbort);
         try {

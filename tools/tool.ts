@@ -13,7 +13,7 @@ import type {
 import type { ChangeRequest, Outcome } from "../lib/transaction/request.ts";
 import type { ToolContext } from "./context.ts";
 
-export interface ToolCallContext extends CallContext, Pick<ToolCall, "caller" | "confirmation"> {}
+export interface ToolCallContext extends CallContext, Pick<ToolCall, "caller" | "verdict"> {}
 
 /** What a handler gets: its call, and the one way to change things. */
 export interface HandlerContext extends CallContext {
@@ -73,7 +73,12 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
     call: ToolCallContext,
     note: (changed: readonly string[]) => void,
   ): Promise<ToolResult & { readonly dryRun: boolean }> {
-    if (call.confirmation === "declined") {
+    if (call.verdict === "refused") {
+      throw new AgentError("REFUSED", `${name} changes HAProxy, and this access is read-only.`, {
+        hint: "Use a token of MCP_TOKEN, or one with the scope haproxy:write.",
+      });
+    }
+    if (call.verdict === "declined") {
       throw new AgentError("CANCELLED", `${name} was declined. Nothing was changed.`);
     }
     if (writes && context.readOnly) {
@@ -143,7 +148,7 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
       };
       try {
         const { dryRun, ...result } = await checked(args, context, call, (c) => changed.push(...c));
-        if (call.confirmation !== "preview") {
+        if (call.verdict !== "preview") {
           await record("OK", dryRun ? {} : { changed: whatChanged(changed, result.text) });
         }
         return result;

@@ -14,17 +14,13 @@ export interface ConnectionLimits {
   readonly max: number;
   /** From accepting to the end of the first request's head. */
   readonly headMs: number;
-  /** From an answer to the end of the next request's head. */
+  /** From an answer that is no stream, taken or not, to the end of the next request's head. */
   readonly idleMs: number;
-  /** For taking in an answer that is no stream. */
-  readonly answerMs: number;
 }
 
-export const CONNECTION_LIMITS: ConnectionLimits = {
-  max: 4096,
+export const CONNECTION_TIMES: Omit<ConnectionLimits, "max"> = {
   headMs: 10_000,
   idleMs: 75_000,
-  answerMs: 60_000,
 };
 
 /** Who is at the other end of a request's connection. */
@@ -68,7 +64,7 @@ interface Open {
 export function listen(
   { hostname, port }: { readonly hostname: string; readonly port: number },
   handle: (request: Request, client: Client) => Promise<Response>,
-  limits: ConnectionLimits = CONNECTION_LIMITS,
+  limits: ConnectionLimits,
 ): Listening {
   const listener = Deno.listen({ hostname, port });
   const connections = new Set<Open>();
@@ -84,14 +80,18 @@ export function listen(
         connection = await listener.accept();
       } catch (cause) {
         if (draining) return;
-        // Gone before it was taken, or no file descriptor left for the moment.
-        if (!(cause instanceof Deno.errors.ConnectionReset)) await pause(100);
+        if (cause instanceof Deno.errors.ConnectionReset) continue;
+        // No file descriptor is left.
+        makeRoom();
+        await pause(100);
         continue;
       }
-      if (connections.size >= limits.max) idle.values().next().value?.end();
+      if (connections.size >= limits.max) makeRoom();
       void serve(connection).catch(() => {});
     }
   }
+
+  const makeRoom = () => idle.values().next().value?.end();
 
   async function serve(connection: Deno.TcpConn): Promise<void> {
     const gone = new AbortController();
@@ -140,18 +140,11 @@ export function listen(
     }
 
     async function answer({ request, respondWith }: RequestEvent): Promise<void> {
-      let late: ReturnType<typeof setTimeout> | undefined;
       try {
-        const response = handle(request, client);
-        await respondWith(response.then((response) => {
-          if (!isStream(response)) late = setTimeout(end, limits.answerMs);
-          return response;
-        }));
+        await respondWith(handle(request, client));
       } catch {
         // The client has gone; a body that streams has been cancelled.
         end();
-      } finally {
-        clearTimeout(late);
       }
     }
   }

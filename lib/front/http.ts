@@ -67,6 +67,7 @@ export function createHttpApp(options: HttpOptions) {
   app.on("POST", "/mcp", async (c) => {
     const body = await readBody(c);
     if (body === "late") return refuse(c, 408, "The body did not arrive in time. Send it again.");
+    if (body === "broken") return refuse(c, 400, "The body broke off, or is no HTTP.");
     if (body.tooLarge) {
       await drop(c.req.raw.body);
       return refuse(c, 413, `The body is larger than ${MAX_BODY_BYTES} bytes. Send less at once.`);
@@ -122,6 +123,9 @@ function guardHosts(hosts: readonly string[], origins: readonly string[]): Middl
   return async (c, next) => {
     const host = c.req.header("host");
     const origin = c.req.header("origin");
+    if (host === undefined) {
+      return refuse(c, 403, "There is no Host header. HTTP/1.1 is served here, and not HTTP/2.");
+    }
     if (!isHost(host)) {
       return refuse(
         c,
@@ -156,7 +160,7 @@ function guardAccess(
       c.header("Retry-After", String(ISSUER_RETRY_S));
       return refuse(c, 503, "The token's issuer does not answer. Try again later.");
     }
-    if (verdict.why !== "no token") {
+    if (verdict.why === "wrong token") {
       const wait = await failures.note(address);
       if (wait !== undefined) return tooMany(c, wait, "Too many wrong tokens.");
     }
@@ -199,7 +203,7 @@ function tooMany(c: Context<Env>, seconds: number, what: string) {
 
 function refuse(
   c: Context<Env>,
-  status: 401 | 403 | 404 | 405 | 408 | 413 | 429 | 503,
+  status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 429 | 503,
   message: string,
 ) {
   log.debug(`${c.env.address} ${c.req.method} ${c.req.path}: ${status} ${message}`);
@@ -212,7 +216,7 @@ const quoted = (header: string | undefined) => JSON.stringify(header?.slice(0, 2
 async function readBody({ req }: Context<Env>) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), BODY_MS));
-  const body = readRequestBody(req.raw, MAX_BODY_BYTES).catch((): "late" => "late");
+  const body = readRequestBody(req.raw, MAX_BODY_BYTES).catch((): "broken" => "broken");
   try {
     return await Promise.race([body, late]);
   } finally {

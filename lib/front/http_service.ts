@@ -4,29 +4,35 @@ import { log } from "../log.ts";
 import type { Measured } from "../measured.ts";
 import { pause } from "../pause.ts";
 import { createFailures } from "./access/failures.ts";
-import { createJudge, type Tokens } from "./access/judge.ts";
+import { createJudge, isKeyOfToken, keyOfToken, type Tokens } from "./access/judge.ts";
 import { createTokenVerifier } from "./access/oauth.ts";
 import { protectedResource } from "./access/protected_resource.ts";
 import { createLimiter } from "./access/rate.ts";
-import { type ConnectionLimits, listen } from "./connections.ts";
+import { CONNECTION_TIMES, listen } from "./connections.ts";
+import type { Changes } from "./mcp/changes.ts";
 import { createHttpApp } from "./http.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import { createServerFactory, type ServerOptions } from "./mcp/server.ts";
 import { measuring } from "./measuring.ts";
 import type { ToolsClient } from "./tools_client.ts";
 
-export interface HttpServiceOptions extends Omit<ServerOptions, "settings" | "transport"> {
+export interface HttpServiceOptions
+  extends Omit<ServerOptions, "changes" | "settings" | "transport"> {
+  readonly changes: Changes;
   readonly settings: FrontSettings;
   /** Host header names that are answered, IPv6 addresses with or without brackets. */
   readonly allowedHosts: readonly string[];
   /** Those that are accepted at the moment. */
   readonly tokens: () => Tokens;
   readonly tools: ToolsClient;
-  readonly connectionLimits?: ConnectionLimits;
+  /** Connections that may be open at once. */
+  readonly maxConnections: number;
 }
 
 export interface HttpService {
   readonly port: number;
+  /** The tokens are others: whose is no longer accepted has no session and no stream any more. */
+  tokensChanged(): void;
   /** Takes no more requests; resolves when the calls in flight have been answered, or after the grace. */
   stop(graceMs: number): Promise<void>;
 }
@@ -36,7 +42,7 @@ const FLUSH_MS = 400;
 
 /** Throws AgentError VALIDATION for a trusted network that is none, Deno's errors where it can't listen. */
 export function openHttpService(options: HttpServiceOptions): HttpService {
-  const { settings, allowedHosts, tokens, tools, metrics, bus } = options;
+  const { settings, allowedHosts, tokens, tools, metrics, changes } = options;
   const { trustedNetworks, trustedAccess, allowedOrigins, maxSessions, sessionIdle, oauth, rate } =
     settings;
   const judge = createJudge({
@@ -46,7 +52,7 @@ export function openHttpService(options: HttpServiceOptions): HttpService {
   });
   const mcp = createMcpEndpoint({
     newServer: createServerFactory({ ...options, transport: "http" }),
-    bus,
+    changes,
     limits: { max: maxSessions, idleMs: sessionIdle * 1_000, maxStreams: maxSessions },
   });
   const measure = measuring(() => tools.read<Measured>("measure", undefined));
@@ -69,10 +75,15 @@ export function openHttpService(options: HttpServiceOptions): HttpService {
   const listening = listen(
     { hostname: settings.host, port: settings.port },
     async (request, client) => await app.fetch(request, client),
-    options.connectionLimits,
+    { ...CONNECTION_TIMES, max: options.maxConnections },
   );
   return {
     port: listening.port,
+    tokensChanged() {
+      const { full, read } = tokens();
+      const accepted = new Set([...full, ...read].map(keyOfToken));
+      mcp.revoke((key) => isKeyOfToken(key) && !accepted.has(key));
+    },
     async stop(graceMs) {
       const drained = listening.drain();
       await tools.whenIdle(graceMs);

@@ -1,5 +1,4 @@
 /** The front room: HTTP or stdio, authentication and the MCP protocol. No files, no programs. */
-import { InMemoryServerEventBus } from "@modelcontextprotocol/server";
 import type { FrontSettings, Logging } from "../config.ts";
 import { openLog } from "../log.ts";
 import { connect, type Port } from "../rpc/mod.ts";
@@ -7,7 +6,7 @@ import type { FrontEars, ResourceDefinition } from "../resource_definition.ts";
 import type { ToolDefinition } from "../tool_definition.ts";
 import type { Tokens } from "./access/judge.ts";
 import { openHttpService } from "./http_service.ts";
-import { publish } from "./mcp/changes.ts";
+import { createChanges } from "./mcp/changes.ts";
 import { createServerFactory, type ServerVariant } from "./mcp/server.ts";
 import { createMetrics } from "./metrics.ts";
 import { serveStreams } from "./stdio.ts";
@@ -36,14 +35,15 @@ interface Start {
 
 /** @param variant what a test build adds */
 export function openFrontRoom(control: Port, variant?: ServerVariant) {
-  const bus = new InMemoryServerEventBus();
-  const ears: FrontEars = { resourcesChanged: (changes) => publish(bus, changes) };
+  const changes = createChanges();
+  const ears: FrontEars = { resourcesChanged: changes.publish };
   const tools = createToolsClient({
     onDeaf: (tool) => void main.call("toolsDeaf", { tool }).catch(() => {}),
     handlers: ears,
   });
-  const parts = { tools, bus, metrics: createMetrics(), variant };
+  const parts = { tools, changes, metrics: createMetrics(), variant };
   let tokens: Tokens = { full: [], read: [] };
+  let tokensChanged = () => {};
   let stop: (graceMs: number) => Promise<void> = () => Promise.resolve();
 
   const acts = {
@@ -54,6 +54,7 @@ export function openFrontRoom(control: Port, variant?: ServerVariant) {
 
     setTokens(accepted: Tokens) {
       tokens = accepted;
+      tokensChanged();
     },
 
     /** Returns the port. Throws VALIDATION for a trusted network that is none. */
@@ -61,11 +62,13 @@ export function openFrontRoom(control: Port, variant?: ServerVariant) {
       /** Host header names that are answered, IPv6 addresses with or without brackets. */
       readonly allowedHosts: readonly string[];
       readonly tokens: Tokens;
+      /** HTTP connections that may be open at once: file descriptors are this process's, for its files, too. */
+      readonly maxConnections: number;
     }): number {
       openLog("front", logging);
       tokens = accepted;
       const service = openHttpService({ ...parts, ...start, tokens: () => tokens });
-      stop = service.stop;
+      ({ stop, tokensChanged } = service);
       return service.port;
     },
 

@@ -17,7 +17,8 @@ export interface Sessions<T> {
   remove(id: string): void;
   /** Ends the sessions that have been idle too long. */
   sweep(): void;
-  endAll(): void;
+  end(id: string): void;
+  endWhere(isOver: (session: T) => boolean): void;
 }
 
 interface Entry<T> {
@@ -75,8 +76,9 @@ export function createSessions<T>(
       const limit = now() - idleMs;
       for (const [id, { usedAt }] of idle()) if (usedAt <= limit) putOut(id);
     },
-    endAll() {
-      for (const id of [...entries.keys()]) putOut(id);
+    end: putOut,
+    endWhere(isOver) {
+      for (const [id, { session }] of [...entries]) if (isOver(session)) putOut(id);
     },
   };
 }

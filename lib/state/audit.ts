@@ -3,6 +3,7 @@
  * audit.jsonl.1 is the one before, and so on.
  */
 import type { Files } from "../config.ts";
+import { log } from "../log.ts";
 import { type RootFiles, writeAll } from "../sandbox/files.ts";
 import type { Caller } from "../tool_definition.ts";
 import { fileLock, type Holder } from "./lock.ts";
@@ -38,15 +39,27 @@ export interface AuditLimits {
 /** About 30,000 calls a file. */
 export const AUDIT_LIMITS: AuditLimits = { size: 10 * 1024 * 1024, kept: 5 };
 
-const LOCK_WAIT_MS = 5_000;
+/** A call waits for it, and nobody holds it for longer than a few renames. */
+const LOCK_WAIT_MS = 1_000;
+
+/** True where the last line has no end: a full disk, or a crash, has cut it off. */
+async function endsWithin(file: Deno.FsFile): Promise<boolean> {
+  const { size } = await file.stat();
+  if (size === 0) return false;
+  await file.seek(-1, Deno.SeekMode.End);
+  const last = new Uint8Array(1);
+  await file.read(last);
+  return last[0] !== 0x0a;
+}
 
 export function openAudit(
   files: RootFiles,
   { audit: path, auditLock }: Pick<Files, "audit" | "auditLock">,
   me: Holder,
   { size, kept }: AuditLimits = AUDIT_LIMITS,
+  lockWaitMs = LOCK_WAIT_MS,
 ): AuditLog {
-  const lock = fileLock(files, auditLock, me, LOCK_WAIT_MS);
+  const lock = fileLock(files, auditLock, me, lockWaitMs);
   const numbered = (number: number) => number === 0 ? path : `${path}.${number}`;
 
   /** Others append to the same file: who finds it full looks again under the lock, so that one of them moves it. */
@@ -69,12 +82,16 @@ export function openAudit(
 
   return {
     async append({ caller, ...record }) {
-      if (await sizeOf(path) >= size) await rotate();
+      if (await sizeOf(path) >= size) {
+        // A file that is too large is the smaller harm.
+        await rotate().catch((cause) => log.warning(`The audit log is full: ${cause.message}`));
+      }
       using file = await files.openAppend(path);
       const { requestId, ...who } = caller;
       const at = new Date().toISOString();
       const line = JSON.stringify({ at, request_id: requestId, ...who, ...record });
-      await writeAll(file, new TextEncoder().encode(`${line}\n`));
+      const start = await endsWithin(file) ? "\n" : "";
+      await writeAll(file, new TextEncoder().encode(`${start}${line}\n`));
     },
     async last(count) {
       const lines: string[] = [];

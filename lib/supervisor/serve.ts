@@ -7,8 +7,12 @@ import { allowedHosts, machineAddresses } from "./allowed_hosts.ts";
 import type { ExitCode } from "./exit_code.ts";
 import { httpGrants, STDIO_GRANTS } from "./grants.ts";
 import { productRooms, type RoomEntries } from "./room.ts";
+import { connectionsWithin, softLimit } from "./open_files.ts";
 import { prepareRoot } from "./root.ts";
 import { openTokenFile, watchTokenFile } from "./token_file.ts";
+
+/** More are no use to clients, and cost memory. */
+const MOST_CONNECTIONS = 4096;
 
 /** Listens on MCP_HOST:MCP_PORT until the process is to end. Throws SettingsError for what can't be served. */
 export async function serveHttp(given: Settings, entries = productRooms): Promise<ExitCode> {
@@ -16,6 +20,12 @@ export async function serveHttp(given: Settings, entries = productRooms): Promis
   const settings = await prepareRoot(given);
   const { front, tokenFile } = settings;
   const tokens = await openTokenFile(tokenFile);
+  const maxConnections = connectionsWithin(await softLimit(), MOST_CONNECTIONS);
+  if (maxConnections < MOST_CONNECTIONS) {
+    log.info(
+      `${maxConnections} HTTP connections at most: the limit of open files (ulimit -n, LimitNOFILE) has no more.`,
+    );
+  }
   return await runAgent(settings, {
     grants: httpGrants(front),
     renews: true,
@@ -25,6 +35,7 @@ export async function serveHttp(given: Settings, entries = productRooms): Promis
         allowedHosts: allowedHosts(front, machineAddresses()),
         definitions,
         resources,
+        maxConnections,
         tokens,
         logging: settings.logging,
       }).catch((cause) => {

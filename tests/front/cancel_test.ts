@@ -42,6 +42,25 @@ Deno.test("2025: a cancelled call of another session is left alone", async () =>
   await (await answer).body?.cancel();
 });
 
+Deno.test("2025: a client does not come back for what it has cancelled, and no stream stays open", async () => {
+  await using rig = await openRig();
+  const client = await rig.client("2025");
+  await until(async () => await rig.gauge("streams") === 1, "the session has its GET stream");
+  for (let i = 1; i <= 3; i++) {
+    const controller = new AbortController();
+    const call = client.callTool({ name: "slow_write" }, { signal: controller.signal });
+    await until(() => rig.tools.begun.length === i, "the call has begun");
+    // Once it streams: a client resumes what has an event's id.
+    await pause(300);
+    controller.abort("enough");
+    await rejects(call);
+  }
+  // When it would come back.
+  await pause(1_300);
+  equal(await rig.gauge("streams"), 1);
+  ok((await client.callTool({ name: "read" })).content);
+});
+
 Deno.test("2026: closing the connection aborts the call within a second", async () => {
   await using rig = await openRig();
   const client = await rig.client("2026");

@@ -82,6 +82,7 @@ export type FixtureTools = ReturnType<typeof openFixtureTools>;
 export function openFixtureTools(name = "first", more: Handlers = {}) {
   const begun: string[] = [];
   const aborted: string[] = [];
+  const refused: string[] = [];
   const slow = (tool: string) => async (_call: ToolCall, { signal }: CallContext) => {
     begun.push(tool);
     try {
@@ -94,7 +95,14 @@ export function openFixtureTools(name = "first", more: Handlers = {}) {
   };
   const handlers = {
     read: (call: ToolCall) => (begun.push("read"), { ...echo(call), text: `${name} read` }),
-    write: (call: ToolCall) => (begun.push("write"), echo(call)),
+    write(call: ToolCall) {
+      if (call.verdict === "refused") {
+        refused.push("write");
+        throw new AgentError("REFUSED", "This access is read-only.");
+      }
+      begun.push("write");
+      return echo(call);
+    },
     slow_read: slow("slow_read"),
     slow_write: slow("slow_write"),
     late: slow("late"),
@@ -109,9 +117,9 @@ export function openFixtureTools(name = "first", more: Handlers = {}) {
       }
       return echo(call);
     },
-    remove({ args, confirmation }: ToolCall) {
+    remove({ args, verdict }: ToolCall) {
       const { name, confirm, dry_run } = args as Record<string, unknown>;
-      if (confirmation === "declined") throw new AgentError("CANCELLED", "It was declined.");
+      if (verdict === "declined") throw new AgentError("CANCELLED", "It was declined.");
       if (name === "missing") throw new AgentError("NOT_FOUND", "There is no missing.");
       begun.push(`remove ${name}${dry_run ? " rehearsed" : ""}${confirm ? " confirmed" : ""}`);
       const text = dry_run
@@ -132,6 +140,7 @@ export function openFixtureTools(name = "first", more: Handlers = {}) {
         name: "fixed",
         title: "Fixed",
         mimeType: "text/plain",
+        group: "domains",
       }],
     }),
     "resources/read"({ uri }: { readonly uri: string }) {
@@ -153,6 +162,8 @@ export function openFixtureTools(name = "first", more: Handlers = {}) {
     port: port1,
     begun,
     aborted,
+    /** For the audit log alone. */
+    refused,
     /** Reads its port from now on; until then calls wait there, not begun. */
     serve() {
       front = connect<FrontEars>(port2, handlers);

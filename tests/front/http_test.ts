@@ -97,17 +97,25 @@ Deno.test("a body over 1 MiB is 413, one of 1 MiB is read", async () => {
   await using rig = await openRig();
   const limit = 1024 * 1024;
   const bodyOf = (length: number) => {
-    const padded = (padding: string) =>
-      JSON.stringify({ ...INITIALIZE, params: { ...INITIALIZE.params, padding } });
+    const padded = (padding: string) => JSON.stringify({ jsonrpc: "2.0", id: 1, method: padding });
     return padded("x".repeat(length - padded("").length));
   };
   equal(bodyOf(limit).length, limit);
-  equal(await statusOf(post(rig.url, bodyOf(limit), bearer(FULL_TOKEN))), 200);
+  const read = await post(rig.url, bodyOf(limit), bearer(FULL_TOKEN));
+  match((await read.json()).error.message, /Mcp-Session-Id header is required/);
   equal(await statusOf(post(rig.url, bodyOf(limit + 1), bearer(FULL_TOKEN))), 413);
   // A sender that is still sending must not find its pipe broken instead of the answer.
   for (let i = 0; i < 10; i++) {
     equal(await statusOf(post(rig.url, bodyOf(8 * limit), bearer(FULL_TOKEN))), 413);
   }
+});
+
+Deno.test("a body that breaks off or is no HTTP is 400, and HTTP/2 is refused with the reason", async () => {
+  await using rig = await openRig();
+  const head = ["POST /mcp HTTP/1.1", "Host: localhost", `Authorization: Bearer ${FULL_TOKEN}`];
+  const chunked = [...head, "Content-Type: application/json", "Transfer-Encoding: chunked"];
+  equal(await rawStatus(rig.port, [...chunked, "", "zz", "{}"]), 400);
+  equal(await rawStatus(rig.port, ["GET /mcp HTTP/1.0"]), 403);
 });
 
 Deno.test("a streamed body over 1 MiB is 413 as soon as it is", async () => {

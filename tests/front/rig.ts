@@ -34,6 +34,8 @@ export interface RigOptions {
   readonly variant?: ServerVariant;
   /** Stands in for the fixtures of the first tools room. */
   readonly tools?: FixtureTools;
+  /** @default {1000} */
+  readonly maxConnections?: number;
 }
 
 export async function openRig(options: RigOptions = {}) {
@@ -58,6 +60,7 @@ export async function openRig(options: RigOptions = {}) {
     resources: RESOURCES,
     allowedHosts,
     tokens: await bothTokens(),
+    maxConnections: options.maxConnections ?? 1_000,
   });
   const url = `http://127.0.0.1:${port}/mcp`;
   const clients: Client[] = [];
@@ -68,6 +71,12 @@ export async function openRig(options: RigOptions = {}) {
     tools,
     attach,
     deaf,
+    /** A gauge of /metrics. */
+    async gauge(name: string): Promise<number> {
+      const headers = { Authorization: `Bearer ${FULL_TOKEN}` };
+      const text = await (await fetch(url.replace("/mcp", "/metrics"), { headers })).text();
+      return Number(new RegExp(`^haproxy_mcp_${name} (.+)$`, "m").exec(text)?.[1]);
+    },
     async client(era: Era, token = FULL_TOKEN) {
       const client = newClient(era);
       clients.push(client);
@@ -89,8 +98,11 @@ export async function openRig(options: RigOptions = {}) {
 }
 
 /** Waits until `condition` holds; fails after 5 s. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let waited = 0; !condition(); waited += 5) {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+): Promise<void> {
+  for (let waited = 0; !await condition(); waited += 5) {
     if (waited > 5_000) throw new Error(`Waited 5 s in vain until ${what}.`);
     await pause(5);
   }

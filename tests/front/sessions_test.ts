@@ -2,7 +2,7 @@
 import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
 import { createSessions } from "../../lib/front/sessions.ts";
 import { pause } from "./fixtures.ts";
-import { bearer, openSession, post, statusOf } from "./raw.ts";
+import { bearer, INITIALIZE, openSession, post, statusOf } from "./raw.ts";
 import { FULL_TOKEN, openRig, until } from "./rig.ts";
 
 const initialize = (url: string) => openSession(url, FULL_TOKEN);
@@ -115,9 +115,31 @@ Deno.test("2026: streams that last are limited, too, and one that ends makes roo
     return await client.listen({ resourceSubscriptions: ["haproxy://a"] });
   };
   const [first] = [await listen(), await listen()];
-  await rejects(listen(), /limit reached/);
+  await rejects(listen(), /All streams are in use/);
   await first.close();
   let again: unknown;
   for (let tries = 0; !again && tries < 100; tries++) again = await listen().catch(() => undefined);
   ok(again);
+});
+
+Deno.test("2025: an initialize that is refused leaves no session, and a large one is refused", async () => {
+  await using rig = await openRig();
+  for (let i = 0; i < 5; i++) {
+    const headers = { ...bearer(FULL_TOKEN), Accept: "application/json" };
+    equal(await statusOf(post(rig.url, INITIALIZE, headers)), 406);
+  }
+  const padding = "x".repeat(64 * 1024);
+  const large = { ...INITIALIZE, params: { ...INITIALIZE.params, padding } };
+  equal(await statusOf(post(rig.url, large, bearer(FULL_TOKEN))), 413);
+  equal(await rig.gauge("sessions"), 0);
+});
+
+Deno.test("2026: a stream subscribes to a number of resources at most", async () => {
+  await using rig = await openRig();
+  const client = await rig.client("2026");
+  const uris = Array.from({ length: 501 }, (_, i) => `haproxy://echo/${i}`);
+  await rejects(client.listen({ resourceSubscriptions: uris }), /500 resources at most/);
+  const listening = await client.listen({ resourceSubscriptions: uris.slice(1) });
+  equal(await rig.gauge("streams"), 1);
+  await listening.close();
 });

@@ -2,6 +2,28 @@ import assert from "node:assert/strict";
 import { openAudit } from "../../lib/state/audit.ts";
 import { testRoot } from "./root.ts";
 
+Deno.test("a line that was cut off stays by itself, and the next one is whole", async () => {
+  await using root = await testRoot();
+  await Deno.writeTextFile(root.paths.audit, '{"at":"2026","tool":"cut of');
+  const log = openAudit(root.files, root.paths, ME);
+  await log.append(record("next"));
+  const lines = (await root.text("data/audit.jsonl")).trim().split("\n");
+  assert.deepEqual([lines.length, JSON.parse(lines[1]).tool], [2, "next"]);
+  log.close();
+});
+
+Deno.test("while a full log can't make room its lines are kept all the same", async () => {
+  await using root = await testRoot();
+  const limits = { size: 100, kept: 2 };
+  const me = openAudit(root.files, root.paths, ME, limits, 50);
+  using held = await Deno.open(root.paths.auditLock, { create: true, write: true, read: true });
+  await held.lock(true);
+  for (const tool of ["a", "b", "c"]) await me.append(record(tool));
+  assert.deepEqual((await me.last(9)).map((line) => JSON.parse(line).tool), ["a", "b", "c"]);
+  held.unlockSync();
+  me.close();
+});
+
 Deno.test("a full log makes room: the newest lines are in audit.jsonl, older ones in numbered files, the oldest go", async () => {
   await using root = await testRoot();
   const limits = { size: 2_000, kept: 2 };

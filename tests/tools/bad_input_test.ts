@@ -157,24 +157,26 @@ Deno.test("every writing call is in the audit log with its code, refused ones an
   assert.match(records[0].at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 });
 
-Deno.test("a question's dry run is no call in the audit log, unless it is refused; a no is CANCELLED there", async () => {
+Deno.test("a question's dry run is no call in the audit log, unless it is refused; a no is CANCELLED there, and read-only access REFUSED", async () => {
   await using rig = await openTools({ domains: "a.test pool_1\n" });
-  const run = (domain: string, confirmation: "preview" | "declined", dry_run: boolean) =>
+  const run = (domain: string, verdict: "preview" | "declined" | "refused", dry_run: boolean) =>
     removeDomain.run({ domain, dry_run }, rig.context, {
       signal: new AbortController().signal,
       progress: () => {},
       caller: { transport: "http", who: "MCP_TOKEN 1", client: "test", requestId: "r1" },
-      confirmation,
+      verdict,
     });
   const { text } = await run("a.test", "preview", true);
   assert.match(text, /It would be: Removed a\.test/);
   await assert.rejects(run("b.test", "preview", true), { code: "NOT_FOUND" });
   await assert.rejects(run("a.test", "declined", false), { code: "CANCELLED" });
+  await assert.rejects(run("a.test", "refused", false), { code: "REFUSED" });
   const lines = (await rig.file("data/audit.jsonl")).trim().split("\n");
   const records = lines.map((line) => JSON.parse(line));
   assert.deepEqual(records.map(({ code, args }) => [code, args.domain]), [
     ["NOT_FOUND", "b.test"],
     ["CANCELLED", "a.test"],
+    ["REFUSED", "a.test"],
   ]);
   assert.deepEqual([records[1].who, records[1].client, records[1].request_id], [
     "MCP_TOKEN 1",

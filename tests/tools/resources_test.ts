@@ -33,6 +33,9 @@ Deno.test("resources: domains, one domain, certificates and the audit log say wh
     ...domain,
     domain: "*.a.test",
   });
+  const backend = await json(rig, "haproxy://backends/pool_1");
+  assert.deepEqual(backend.domains, ["a.test", "*.a.test"]);
+  assert.equal(backend.servers[0].server, "pool_1_1");
   const { certificates } = await json(rig, "haproxy://certificates");
   assert.deepEqual(certificates.map((each: { domain: string }) => each.domain), ["default"]);
   assert.equal((await json(rig, "haproxy://certificates/default")).domain, "default");
@@ -118,9 +121,19 @@ Deno.test("changes are told: of domains and servers at once, by whomever; a dry 
   const take = () => told.splice(0).map(({ list, updated }) => [list, ...updated]);
   const domains = () => take().filter(([, first]) => String(first).includes("domains"));
   await rig.call("add_domain", { domain: "a.test", ip: "10.0.0.1" });
-  assert.deepEqual(domains(), [[true, "haproxy://domains", "haproxy://domains/a.test"]]);
+  assert.deepEqual(domains(), [[
+    true,
+    "haproxy://domains",
+    "haproxy://domains/a.test",
+    "haproxy://backends/pool_1",
+  ]]);
   await rig.call("set_server_weight", { domain: "a.test", slot: 1, weight: 7 });
-  assert.deepEqual(domains(), [[false, "haproxy://domains", "haproxy://domains/a.test"]]);
+  assert.deepEqual(domains(), [[
+    false,
+    "haproxy://domains",
+    "haproxy://domains/a.test",
+    "haproxy://backends/pool_1",
+  ]]);
   await rig.call("set_server_weight", { domain: "a.test", slot: 1, weight: 7 });
   await rig.call("remove_domain", { domain: "a.test", dry_run: true });
   await rig.refused("add_domain", { domain: "a.test" });
@@ -129,7 +142,12 @@ Deno.test("changes are told: of domains and servers at once, by whomever; a dry 
   await using other = await openMoreTools(rig.haproxy, { heal: false });
   await other.call("add_domain", { domain: "b.test", share_with: "a.test" });
   await eventually(() => told.some(({ updated }) => updated.includes("haproxy://domains/b.test")));
-  assert.deepEqual(domains(), [[true, "haproxy://domains", "haproxy://domains/b.test"]]);
+  assert.deepEqual(domains(), [[
+    true,
+    "haproxy://domains",
+    "haproxy://domains/b.test",
+    "haproxy://backends/pool_1",
+  ]]);
 
   const map = join(rig.haproxy.root, "conf/domains.map");
   await eventually(async () => (await Deno.readTextFile(map)).includes("b.test"));

@@ -72,20 +72,25 @@ export function createIssuerKeys(
     log.warning(`The OAuth issuer's keys can't be had: ${reason(error)}. ${hint}.`);
   }
 
-  /** Keys that are younger than this, or else the last ones. */
-  async function current(maxAge: number): Promise<LocalJWKSet> {
+  /**
+   * Keys that are younger than this, or else the last ones.
+   *
+   * @param patient waits for younger ones although the last ones hold
+   */
+  async function current(maxAge: number, patient: boolean): Promise<LocalJWKSet> {
     const isDue = since(loadedAt) >= maxAge && (loading || since(failedAt) >= times.retry);
-    if (isDue) await (loading ??= load());
+    const refreshing = isDue ? loading ??= load() : undefined;
+    if (patient || !keys || since(loadedAt) >= times.most) await refreshing;
     if (!keys || since(loadedAt) >= times.most) throw new IssuerUnreachable();
     return keys;
   }
 
   return async (header, token) => {
     try {
-      return await (await current(times.refresh))(header, token);
+      return await (await current(times.refresh, false))(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      return await (await current(times.cooldown))(header, token);
+      return await (await current(times.cooldown, true))(header, token);
     }
   };
 }

@@ -40,11 +40,9 @@ export function createJudge({ tokens, trusted, verify }: JudgeOptions): Judge {
     if (own) return { ok: true, principal: { ...own, address } };
     const verified = token === undefined ? undefined : await verify?.(token);
     if (verified?.ok) {
-      const { access, subject, key } = verified;
-      return {
-        ok: true,
-        principal: { access, who: `OAuth ${subject}`, oauth: true, address, key },
-      };
+      const { access, subject, key, expiresAt } = verified;
+      const who = `OAuth ${subject}`;
+      return { ok: true, principal: { access, who, oauth: true, expiresAt, address, key } };
     }
     if (isTrusted(address)) {
       const { access } = trusted;
@@ -54,6 +52,10 @@ export function createJudge({ tokens, trusted, verify }: JudgeOptions): Judge {
     return { ok: false, why: verified?.why ?? "wrong token", message: verified?.message };
   };
 }
+
+const TOKEN_KEY = "token ";
+export const keyOfToken = (digest: Uint8Array): string => TOKEN_KEY + digest.toHex();
+export const isKeyOfToken = (key: string): boolean => key.startsWith(TOKEN_KEY);
 
 /** Digests have one length and each is compared in full: the time taken tells nothing about a token. */
 async function ownToken(
@@ -68,7 +70,7 @@ async function ownToken(
       digest.reduce((difference, byte, i) => difference | (byte ^ given[i]), 0) === 0
     ).indexOf(true) + 1;
   const [inFull, inRead] = [placeIn(full), placeIn(read)];
-  const key = given.toHex();
+  const key = keyOfToken(given);
   if (inFull > 0) return { access: "full", who: `MCP_TOKEN ${inFull}`, key };
   if (inRead > 0) return { access: "read", who: `MCP_READONLY_TOKEN ${inRead}`, key };
 }

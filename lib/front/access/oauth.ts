@@ -12,6 +12,8 @@ export type TokenVerdict =
     readonly subject: string;
     /** Tells this subject and client from every other. */
     readonly key: string;
+    /** Milliseconds since 1970. */
+    readonly expiresAt: number;
   }
   | {
     readonly ok: false;
@@ -66,7 +68,10 @@ function verdictOf(payload: JWTPayload): TokenVerdict {
   const client = client_id ?? azp;
   const name = [sub, client].find((claim) => typeof claim === "string" && claim !== "");
   const subject = String(name ?? "unnamed").replace(/[^!-~]/g, "?").slice(0, 64);
-  return { ok: true, access, subject, key: `OAuth ${JSON.stringify([sub, client])}` };
+  const key = `OAuth ${JSON.stringify([sub, client])}`;
+  // jwtVerify has seen to it that there is one.
+  const expiresAt = (payload.exp! + CLOCK_TOLERANCE) * 1_000;
+  return { ok: true, access, subject, key, expiresAt };
 }
 
 /** `scope` as RFC 9068 has it, `scp` as some issuers have it: a list in a string or in an array. */

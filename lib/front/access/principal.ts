@@ -10,6 +10,8 @@ export interface Principal {
   readonly address: string;
   /** An OAuth token: its client can get another one, with more scopes. */
   readonly oauth?: true;
+  /** When that token ends, in milliseconds since 1970. */
+  readonly expiresAt?: number;
   /** Tells one from another: whose a session is, whose requests are counted together. Never shown. */
   readonly key: string;
 }

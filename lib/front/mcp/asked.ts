@@ -15,7 +15,7 @@ import { accessIn, admittedIn } from "../access/principal.ts";
 /** A session, or stdio's one connection; in the 2026-07-28 era over HTTP it lives for one request. */
 export interface Connection {
   readonly server: Server;
-  /** URIs of resources/subscribe; the 2026-07-28 era has subscriptions/listen instead. */
+  /** URIs of resources/subscribe, kept by Changes; the 2026-07-28 era has subscriptions/listen instead. */
   readonly subscribed: Set<string>;
 }
 

@@ -1,15 +1,36 @@
-/** completion/complete: domains, backends, slots and servers, as the tools room knows them. */
-import type { CompleteRequest } from "@modelcontextprotocol/server";
-import type { Completions } from "../../resource_definition.ts";
+/** completion/complete: domains, backends and slots, as the tools room knows them. */
+import {
+  type CompleteRequest,
+  ProtocolError,
+  ProtocolErrorCode,
+} from "@modelcontextprotocol/server";
+import type { Completions, ResourceDefinition } from "../../resource_definition.ts";
 import type { ToolsClient } from "../tools_client.ts";
 import type { McpHandlers } from "./handlers.ts";
+import { PROMPTS } from "./prompts.ts";
+
+interface CompletionOptions {
+  readonly resources: readonly ResourceDefinition[];
+  readonly tools: Pick<ToolsClient, "read">;
+}
 
 export function completionHandlers(
-  { tools }: { readonly tools: Pick<ToolsClient, "read"> },
+  { resources, tools }: CompletionOptions,
 ): Pick<McpHandlers, "completion/complete"> {
+  const templates = new Set(
+    resources.flatMap((each) => "uriTemplate" in each ? [each.uriTemplate] : []),
+  );
+  const prompts = new Set(PROMPTS.map(({ name }) => name));
+  const isThere = ({ params: { ref } }: CompleteRequest) =>
+    ref.type === "ref/prompt" ? prompts.has(ref.name) : templates.has(ref.uri);
+
   return {
-    async "completion/complete"({ params }: CompleteRequest, { context }) {
-      const { argument: { name, value }, context: filled } = params;
+    async "completion/complete"(request, { context }) {
+      if (!isThere(request)) {
+        const message = "There is no such prompt or resource template.";
+        throw new ProtocolError(ProtocolErrorCode.InvalidParams, message);
+      }
+      const { argument: { name, value }, context: filled } = request.params;
       const question = { argument: name, value, given: filled?.arguments ?? {} };
       // What can't be known is completed by nothing: a person is typing.
       const none: Completions = { values: [], total: 0, hasMore: false };

@@ -18,7 +18,7 @@ import {
 } from "../../tool_definition.ts";
 import { type Asked, canAsk } from "./asked.ts";
 
-/** What was asked. It comes back from the client, signed, and holds for this call alone. */
+/** What was asked. It comes back from the client, signed, and holds for this tool with these arguments, for ten minutes. */
 export interface Question {
   readonly tool: string;
   readonly args: string;
@@ -30,7 +30,7 @@ interface Confirming {
   readonly asked: Asked;
   readonly codec: RequestStateCodec<Question>;
   readonly settings: { readonly confirm: Confirm };
-  readonly run: (call: Pick<ToolCall, "args" | "confirmation">) => Promise<ToolResult>;
+  readonly run: (call: Pick<ToolCall, "args" | "verdict">) => Promise<ToolResult>;
 }
 
 export type Decision =
@@ -59,10 +59,10 @@ export async function confirmed(options: Confirming): Promise<Decision> {
     const isYes = answer.action === "accept" && answer.content?.[KEY] === true;
     if (isYes) return { args: { ...args, confirm: true } };
     // Throws CANCELLED, once it is in the audit log.
-    await run({ args, confirmation: "declined" });
+    await run({ args, verdict: "declined" });
   }
 
-  const { text } = await run({ args: { ...args, dry_run: true }, confirmation: "preview" });
+  const { text } = await run({ args: { ...args, dry_run: true }, verdict: "preview" });
   return {
     ask: inputRequired({
       inputRequests: {

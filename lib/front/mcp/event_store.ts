@@ -1,10 +1,10 @@
 /** What a session's streams have sent, so that a client that lost its connection gets the rest (Last-Event-ID). */
+import { AsyncLocalStorage } from "node:async_hooks";
 import type {
   JSONRPCMessage,
+  RequestId,
   WebStandardStreamableHTTPServerTransportOptions,
 } from "@modelcontextprotocol/server";
-
-type EventStore = NonNullable<WebStandardStreamableHTTPServerTransportOptions["eventStore"]>;
 
 export interface EventStoreLimits {
   readonly events: number;
@@ -20,6 +20,16 @@ export const EVENT_LIMITS: EventStoreLimits = {
   ageMs: 5 * 60_000,
 };
 
+export interface EventStore
+  extends Required<NonNullable<WebStandardStreamableHTTPServerTransportOptions["eventStore"]>> {
+  /** What `act` sends is sent for these requests: their stream is known by it. */
+  within<T>(requests: readonly RequestId[], act: () => T): T;
+  /** The request was cancelled: its stream has no more to say. */
+  close(request: RequestId): void;
+  /** True where the stream of this event was closed so: it need not be resumed. */
+  isClosed(eventId: string): boolean;
+}
+
 interface StoredEvent {
   readonly id: string;
   readonly stream: string;
@@ -27,6 +37,13 @@ interface StoredEvent {
   readonly length: number;
   readonly at: number;
 }
+
+/** The SDK's name of a session's GET stream. */
+const STANDALONE = "_GET_stream";
+/** Streams of cancelled calls that are remembered. */
+const MAX_CLOSED = 100;
+
+const requestsOf = new AsyncLocalStorage<readonly RequestId[]>();
 
 /**
  * One a session: ids of other sessions are unknown here.
@@ -38,19 +55,37 @@ export function createEventStore(
   now: () => number = () => performance.now(),
 ): EventStore {
   const events: StoredEvent[] = [];
+  const streams = new Map<RequestId, string>();
+  const closed = new Set<string>();
   let last = 0;
   let characters = 0;
 
-  function makeRoom(): void {
-    const isTooMuch = () =>
-      events.length > limits.events || characters > limits.characters ||
-      (events.length > 0 && events[0].at < now() - limits.ageMs);
-    while (isTooMuch()) characters -= events.shift()!.length;
+  function drop(index: number): void {
+    characters -= events.splice(index, 1)[0].length;
   }
 
-  return {
+  function makeRoom(): void {
+    while (events.length > 0 && events[0].at < now() - limits.ageMs) drop(0);
+    while (events.length > limits.events || characters > limits.characters) {
+      // What is told of changes comes again with the next one; a call's result does not.
+      const notice = events.findIndex(({ stream }) => stream === STANDALONE);
+      drop(Math.max(0, notice));
+    }
+  }
+
+  /** Known by its place alone: what came before it may be gone. */
+  function streamOf(eventId: string): string | undefined {
+    const [, stream, number] = /^(.+)_(\d{1,15})$/.exec(eventId) ?? [];
+    return Number(number) >= 1 && Number(number) <= last ? stream : undefined;
+  }
+
+  const store: EventStore = {
     storeEvent(stream, message) {
       const id = `${stream}_${++last}`;
+      if (stream !== STANDALONE) {
+        for (const request of requestsOf.getStore() ?? []) streams.set(request, stream);
+      }
+      if (!("method" in message) && "id" in message) streams.delete(message.id!);
       const { length } = JSON.stringify(message);
       events.push({ id, stream, message, length, at: now() });
       characters += length;
@@ -58,14 +93,12 @@ export function createEventStore(
       return Promise.resolve(id);
     },
     getStreamIdForEventId(eventId) {
-      // Known by its place alone: what came before it may be gone.
-      const [, stream, number] = /^(.+)_(\d{1,15})$/.exec(eventId) ?? [];
-      const isOurs = stream !== undefined && Number(number) >= 1 && Number(number) <= last &&
-        events.some((event) => event.stream === stream);
-      return Promise.resolve(isOurs ? stream : undefined);
+      makeRoom();
+      const stream = streamOf(eventId);
+      return Promise.resolve(events.some((event) => event.stream === stream) ? stream : undefined);
     },
     async replayEventsAfter(lastEventId, { send }) {
-      const stream = await this.getStreamIdForEventId!(lastEventId) ?? "";
+      const stream = await store.getStreamIdForEventId(lastEventId) ?? "";
       const after = Number(lastEventId.slice(stream.length + 1));
       for (const event of events.filter((each) => each.stream === stream)) {
         const isPriming = Object.keys(event.message).length === 0;
@@ -74,5 +107,16 @@ export function createEventStore(
       }
       return stream;
     },
+    within: (requests, act) => requestsOf.run(requests, act),
+    close(request) {
+      const stream = streams.get(request);
+      if (stream === undefined) return;
+      streams.delete(request);
+      closed.add(stream);
+      const [oldest] = closed;
+      if (closed.size > MAX_CLOSED) closed.delete(oldest);
+    },
+    isClosed: (eventId) => closed.has(streamOf(eventId) ?? ""),
   };
+  return store;
 }

@@ -4,8 +4,10 @@ import type { FrontSettings } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
 import { logWithin } from "../../log.ts";
 import type { ResourceDefinition, ResourcePage, ResourceText } from "../../resource_definition.ts";
+import type { ToolGroup } from "../../tool_definition.ts";
 import type { ToolsClient } from "../tools_client.ts";
 import type { Asked } from "./asked.ts";
+import type { Changes } from "./changes.ts";
 import type { McpHandlers } from "./handlers.ts";
 import { GROUP_ICONS } from "./icons.ts";
 
@@ -13,17 +15,18 @@ interface ResourceHandlersOptions {
   readonly settings: Pick<FrontSettings, "toolsets">;
   readonly resources: readonly ResourceDefinition[];
   readonly tools: Pick<ToolsClient, "read">;
+  readonly changes: Pick<Changes, "subscribe" | "unsubscribe">;
 }
 
-/** A session subscribes to so many at most. */
-const MAX_SUBSCRIBED = 1_000;
-/** The specification's code for a resource that is not there, until the 2026-07-28 revision. */
-const RESOURCE_NOT_FOUND = -32002;
+/** A session, or a stream of subscriptions/listen, subscribes to so many at most. */
+export const MAX_SUBSCRIBED = 500;
+/** Longer than that of any domain. */
+const MAX_URI = 512;
 
 type ResourceMethod = Extract<keyof McpHandlers, `resources/${string}`>;
 
 export function resourceHandlers(
-  { settings, resources, tools }: ResourceHandlersOptions,
+  { settings, resources, tools, changes }: ResourceHandlersOptions,
 ): Pick<McpHandlers, ResourceMethod> {
   const offered = resources.filter(({ group }) => settings.toolsets.includes(group));
   const groups = [...settings.toolsets];
@@ -50,7 +53,7 @@ export function resourceHandlers(
     async "resources/list"({ params }, asked) {
       const args = { groups, cursor: params?.cursor ?? "" };
       const { resources, nextCursor } = await ask<ResourcePage>("resources/list", args, asked);
-      return { resources: [...resources], ...(nextCursor && { nextCursor }) };
+      return { resources: resources.map(toListed), ...(nextCursor && { nextCursor }) };
     },
 
     "resources/templates/list": () => ({ resourceTemplates: templates }),
@@ -60,37 +63,43 @@ export function resourceHandlers(
       return { contents: [{ uri, mimeType, text }] };
     },
 
-    "resources/subscribe"({ params: { uri } }, { connection: { subscribed } }) {
+    "resources/subscribe"({ params: { uri } }, { connection }) {
+      const { subscribed } = connection;
       if (subscribed.size >= MAX_SUBSCRIBED && !subscribed.has(uri)) {
-        throw new ProtocolError(
-          ProtocolErrorCode.InvalidRequest,
-          `A session subscribes to ${MAX_SUBSCRIBED} resources at most.`,
-        );
+        throw invalid(`A session subscribes to ${MAX_SUBSCRIBED} resources at most.`);
       }
-      subscribed.add(uri);
+      if (uri.length > MAX_URI || !offered.some((each) => isOf(each, uri))) {
+        throw invalid(`There is no resource ${JSON.stringify(uri.slice(0, 300))}.`);
+      }
+      changes.subscribe(connection, uri);
       return {};
     },
 
-    "resources/unsubscribe"({ params: { uri } }, { connection: { subscribed } }) {
-      subscribed.delete(uri);
+    "resources/unsubscribe"({ params: { uri } }, { connection }) {
+      changes.unsubscribe(connection, uri);
       return {};
     },
   };
 }
 
-function toListed({ group, ...listed }: ResourceDefinition & { readonly uriTemplate: string }) {
+function toListed<T extends { readonly group: ToolGroup }>({ group, ...listed }: T) {
   return { ...listed, icons: [GROUP_ICONS[group]] };
+}
+
+const invalid = (message: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, message);
+
+/** It may be this one's URI, whether or not there is such a domain. */
+function isOf(definition: ResourceDefinition, uri: string): boolean {
+  if ("uri" in definition) return definition.uri === uri;
+  return uri.startsWith(definition.uriTemplate.replace(/\{.*$/, ""));
 }
 
 function toProtocolError(
   error: AgentError,
   more: { readonly uri?: string; readonly request_id: string },
 ): ProtocolError {
-  const code = error.code === "NOT_FOUND"
-    ? RESOURCE_NOT_FOUND
-    : error.code === "VALIDATION"
-    ? ProtocolErrorCode.InvalidParams
-    : ProtocolErrorCode.InternalError;
+  const isCallers = error.code === "NOT_FOUND" || error.code === "VALIDATION";
+  const code = isCallers ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
   const message = `${error.message}${error.hint ? ` ${error.hint}` : ""}`;
   return new ProtocolError(code, message, { ...error.toData(), ...more });
 }

@@ -12,3 +12,6 @@ export const rpcResponse = (
   message: string,
   headers?: HeadersInit,
 ): Response => Response.json(rpcError(code, message), { status, headers });
+
+export const busy = (what: string): Response =>
+  rpcResponse(503, -32000, `${what} Try again later.`, { "Retry-After": "10" });

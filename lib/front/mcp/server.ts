@@ -4,7 +4,6 @@ import {
   McpServer,
   type ServerCapabilities,
   type ServerContext,
-  type ServerEventBus,
 } from "@modelcontextprotocol/server";
 import project from "../../../deno.json" with { type: "json" };
 import type { FrontSettings } from "../../config.ts";
@@ -15,7 +14,7 @@ import type { Metrics } from "../metrics.ts";
 import type { ToolsClient } from "../tools_client.ts";
 import { asked, type Connection } from "./asked.ts";
 import { scopeChallenge } from "./scope_challenge.ts";
-import { forwardChanges } from "./changes.ts";
+import type { Changes } from "./changes.ts";
 import { completionHandlers } from "./completions.ts";
 import type { Question } from "./confirmation.ts";
 import type { McpHandlers } from "./handlers.ts";
@@ -31,8 +30,7 @@ export interface ServerOptions {
   readonly definitions: readonly ToolDefinition[];
   readonly resources: readonly ResourceDefinition[];
   readonly tools: Pick<ToolsClient, "call" | "read">;
-  /** What changes on disk. */
-  readonly bus: ServerEventBus;
+  readonly changes: Pick<Changes, "join" | "subscribe" | "unsubscribe">;
   readonly metrics: Metrics;
   readonly variant?: ServerVariant;
 }
@@ -83,7 +81,16 @@ export function createServerFactory(
   };
   const handlers = variant.extend?.(product) ?? product;
   const headed = new Map([...headedTools(options.definitions), ...variant.headedTools ?? []]);
-  const challenge = scopeChallenge(options.definitions);
+  const challenge = scopeChallenge(options.definitions, (definition, args, admitted) => {
+    const { principal: { who, address }, requestId } = admitted;
+    const call = {
+      args,
+      caller: { transport, who, address, requestId },
+      verdict: "refused",
+    } as const;
+    // It ends REFUSED, in the audit log.
+    options.tools.call(definition, call, { signal: new AbortController().signal }).catch(() => {});
+  });
 
   return ({ era }) => {
     const whole = new McpServer(INFO, {
@@ -104,8 +111,10 @@ export function createServerFactory(
           handler(request as never, asked(transport, connection, context)) as never,
       );
     }
-    // In the 2026-07-28 era over HTTP the subscriptions/listen streams hang on the bus themselves.
-    if (transport === "stdio" || era === "legacy") forwardChanges(connection, era, options.bus);
+    // In the 2026-07-28 era subscriptions/listen is the SDK's: over stdio it picks from all that is sent, over HTTP its
+    // streams hang on a bus.
+    if (era === "legacy") options.changes.join(connection, "subscribed");
+    else if (transport === "stdio") options.changes.join(connection, "everything");
     return whole;
   };
 }

@@ -54,11 +54,11 @@ export function toolHandlers(
       const { caller, context, requestId } = asked;
       const traced = <T>(span: string, act: (span: Span) => Promise<T>) =>
         logWithin(requestId, () => withSpan(span, act));
-      const run = (call: Pick<Parameters<ToolsClient["call"]>[1], "args" | "confirmation">) =>
+      const run = (call: Pick<Parameters<ToolsClient["call"]>[1], "args" | "verdict">) =>
         tools.call(definition, { ...call, caller }, {
           signal: context.mcpReq.signal,
           // A dry run for a question makes none: the call's own has to begin after it, and only ever grow.
-          onProgress: call.confirmation === undefined ? progressSender(context) : undefined,
+          onProgress: call.verdict === undefined ? progressSender(context) : undefined,
         });
       return traced(`tools/call ${name}`, async (span) => {
         span.setAttributes({
@@ -69,7 +69,8 @@ export function toolHandlers(
         const start = performance.now();
         let code = "OK";
         try {
-          assertAllowed(definition, asked);
+          // Throws REFUSED, once it is in the audit log.
+          if (!isAllowed(definition, asked)) await run({ args, verdict: "refused" });
           const decision = await confirmed({ definition, args, asked, codec, settings, run });
           if ("ask" in decision) {
             code = "ASKED";
@@ -89,12 +90,8 @@ export function toolHandlers(
   };
 }
 
-function assertAllowed({ name, annotations }: ToolDefinition, { access }: Asked) {
-  if (access === "full" || annotations.readOnlyHint) return;
-  throw new AgentError("REFUSED", `${name} changes HAProxy, and this access is read-only.`, {
-    hint: "Use a token of MCP_TOKEN.",
-  });
-}
+const isAllowed = ({ annotations }: ToolDefinition, { access }: Asked): boolean =>
+  access === "full" || annotations.readOnlyHint;
 
 /** Undefined unless the client asked for progress. One that is gone by then misses nothing. */
 function progressSender({ mcpReq }: ServerContext) {

@@ -1,5 +1,6 @@
 /** haproxy.cfg: whether it can be read, when it was written last, and what it says but for its secrets. */
 import { AgentError } from "../../errors.ts";
+import { hideSecrets } from "./config_secrets.ts";
 import type { HostStatus } from "../../../tools/host_acts.ts";
 
 export async function lookAtFile(path: string): Promise<HostStatus["config_file"]> {
@@ -29,7 +30,6 @@ export async function fatalFlaw(path: string): Promise<string | undefined> {
 }
 
 const MAX_BYTES = 4 * 1024 * 1024;
-const HIDDEN = "(hidden)";
 
 /** Throws NOT_FOUND with the reason. */
 export async function readWithoutSecrets(path: string): Promise<string> {
@@ -43,26 +43,6 @@ export async function readWithoutSecrets(path: string): Promise<string> {
       hint: "Let HAPROXY_CONFIG_FILE name HAProxy's own.",
     });
   }
-}
-
-/**
- * What stands in a configuration where passwords and keys stand (configuration.txt: 3.4 userlists, `stats auth`, 2.3
- * environment variables, headers that authenticate, credentials in URLs). A word more is hidden rather than one too few.
- */
-export function hideSecrets(text: string): string {
-  return text
-    .replace(
-      /\b((?:insecure-)?password|auth-pass|secret|api[-_]?key|psk)([ \t]+|=)\S+/gi,
-      `$1$2${HIDDEN}`,
-    )
-    .replace(/^([ \t]*stats[ \t]+auth[ \t]+[^\s:]*:?).*$/gim, `$1${HIDDEN}`)
-    .replace(/^([ \t]*(?:setenv|presetenv)[ \t]+\S+[ \t]+).*$/gim, `$1${HIDDEN}`)
-    .replace(
-      /\b((?:proxy-)?authorization|x-[\w-]*(?:key|token|secret))(["']?(?:[ \t]+|[ \t]*:[ \t]*)).*$/gim,
-      `$1$2${HIDDEN}`,
-    )
-    .replace(/\b(Basic|Bearer)[ \t]+[\w+/=.~-]{6,}/g, `$1 ${HIDDEN}`)
-    .replace(/(:\/\/[^\s/:@]+:)[^\s/@]+@/g, `$1${HIDDEN}@`);
 }
 
 function why(cause: unknown): string {

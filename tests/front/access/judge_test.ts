@@ -1,7 +1,7 @@
 /** Who gets in, and what they may do: tokens, trusted networks, read-only access, groups of tools. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { bearer, INITIALIZE, post, rawStatus, statusOf } from "../raw.ts";
-import { digestOf, ERAS, FULL_TOKEN, openRig, READ_TOKEN } from "../rig.ts";
+import { digestOf, ERAS, FULL_TOKEN, openRig, READ_TOKEN, until } from "../rig.ts";
 
 Deno.test("auth: /mcp asks for a token and /healthz does not", async () => {
   await using rig = await openRig();
@@ -98,7 +98,7 @@ for (const era of ERAS) {
     const refused = await client.callTool({ name: "write", arguments: {} });
     equal(refused.isError, true);
     equal((refused._meta?.["haproxy-mcp/error"] as { code: string }).code, "REFUSED");
-    deepEqual(rig.tools.begun, []);
+    deepEqual([rig.tools.begun, rig.tools.refused], [[], ["write"]]);
     ok(!(await client.callTool({ name: "read" })).isError);
   });
 
@@ -126,5 +126,29 @@ for (const era of ERAS) {
     deepEqual((await client.listTools()).tools.map(({ name }) => name), ["write", "count"]);
     const call = client.callTool({ name: "read", arguments: {} });
     match(String(await call.catch((error) => error)), /not found/);
+  });
+}
+
+for (const era of ERAS) {
+  Deno.test(`${era}: a token that is no longer accepted loses its streams and sessions at once, others keep theirs`, async () => {
+    await using rig = await openRig();
+    const heard: Record<string, number> = { full: 0, read: 0 };
+    for (const [name, token] of [["full", FULL_TOKEN], ["read", READ_TOKEN]]) {
+      const client = await rig.client(era, token);
+      client.setNotificationHandler(
+        "notifications/resources/list_changed",
+        () => void heard[name]++,
+      );
+      if (era === "2026") await client.listen({ resourcesListChanged: true });
+    }
+    await until(async () => await rig.gauge("streams") === 2, "both have their stream");
+    await rig.tools.publish(true);
+    await until(() => heard.full === 1 && heard.read === 1, "both have heard");
+    await rig.front.call("setTokens", { full: [await digestOf(FULL_TOKEN)], read: [] });
+    await until(async () => await rig.gauge("streams") === 1, "the stream has ended");
+    equal(await rig.gauge("sessions"), era === "2025" ? 1 : 0);
+    await rig.tools.publish(true);
+    await until(() => heard.full === 2, "the other one still hears");
+    equal(heard.read, 1);
   });
 }

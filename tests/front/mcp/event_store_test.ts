@@ -1,6 +1,7 @@
 /** Streams that break off: what a client missed it gets on its next connection, within limits. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { createEventStore } from "../../../lib/front/mcp/event_store.ts";
+import { pause } from "../fixtures.ts";
 import { bearer, openSession, post, statusOf } from "../raw.ts";
 import { FULL_TOKEN, openRig, READ_TOKEN, until } from "../rig.ts";
 
@@ -41,6 +42,29 @@ Deno.test("createEventStore: number, size and age are limited, the oldest go fir
   deepEqual(await replayed(store, first), [11]);
   await store.storeEvent("s", { ...message(12), params: { n: 12, text: "x".repeat(2_000) } });
   deepEqual(await replayed(store, first), [], "one too large is not kept");
+});
+
+Deno.test("createEventStore: notices of changes make room first, so that a call's result stays", async () => {
+  const store = createEventStore({ events: 5, characters: 100_000, ageMs: 1_000 });
+  const first = await store.storeEvent("call", message(0));
+  for (let n = 1; n < 50; n++) await store.storeEvent("_GET_stream", message(n));
+  await store.storeEvent("call", message(50));
+  deepEqual(await replayed(store, first), [50]);
+});
+
+Deno.test("createEventStore: the stream of a cancelled call is closed, whichever call of whichever session it was", async () => {
+  const store = createEventStore();
+  const ids = await Promise.all([7, 8].map((request) =>
+    store.within([request], async () => {
+      await pause(request === 7 ? 10 : 5);
+      return await store.storeEvent(`stream of ${request}`, message(request));
+    })
+  ));
+  store.close(7);
+  store.close("unknown");
+  deepEqual(ids.map((id) => store.isClosed(id)), [true, false]);
+  equal(store.isClosed("stream of 7_99"), false);
+  equal(store.isClosed(""), false);
 });
 
 Deno.test("2025: a call whose stream broke off goes on, and its result comes by Last-Event-ID", async () => {

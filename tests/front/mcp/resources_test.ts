@@ -1,5 +1,5 @@
 /** Resources, their changes, and completions, in both eras, as a real client sees them. */
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, match, ok, rejects } from "node:assert/strict";
 import type { Client } from "@modelcontextprotocol/client";
 import { pause } from "../fixtures.ts";
 import { ERAS, FULL_TOKEN, openRig, READ_TOKEN, until } from "../rig.ts";
@@ -12,6 +12,7 @@ for (const era of ERAS) {
     const client = await rig.client(era);
     const { resources } = await client.listResources();
     deepEqual(resources.map(({ uri, title }) => [uri, title]), [["haproxy://fixed", "Fixed"]]);
+    match(resources[0].icons?.[0].src ?? "", /^data:image/);
     const { resourceTemplates } = await client.listResourceTemplates();
     deepEqual(resourceTemplates.map(({ uriTemplate }) => uriTemplate), ["haproxy://echo/{value}"]);
     match(resourceTemplates[0].icons?.[0].src ?? "", /^data:image\/svg\+xml;base64,/);
@@ -32,7 +33,7 @@ for (const era of ERAS) {
     );
     match(error.message, /There is no resource haproxy:\/\/nonesuch/);
     const { code, request_id } = error.data as Record<string, string>;
-    equal(code, "NOT_FOUND");
+    deepEqual([error.code, code], [-32602, "NOT_FOUND"]);
     match(request_id, /^[0-9a-f]{12}$/);
   });
 
@@ -46,15 +47,15 @@ for (const era of ERAS) {
   Deno.test(`${era}: who has subscribed to a resource is told of it, and nobody else`, async () => {
     await using rig = await openRig();
     const [one, other] = [await watching(rig, era), await watching(rig, era)];
-    await one.subscribe("haproxy://domains/a.test");
-    await other.subscribe("haproxy://domains/b.test");
-    await rig.tools.publish(false, "haproxy://domains/a.test");
+    await one.subscribe("haproxy://echo/a.test");
+    await other.subscribe("haproxy://echo/b.test");
+    await rig.tools.publish(false, "haproxy://echo/a.test");
     await until(() => one.seen.length === 1, "the subscriber was told");
-    await rig.tools.publish(true, "haproxy://domains/b.test", "haproxy://domains");
+    await rig.tools.publish(true, "haproxy://echo/b.test", "haproxy://fixed");
     await until(() => one.seen.length === 2 && other.seen.length === 2, "both were told");
     await pause(50);
-    deepEqual(one.seen, ["updated haproxy://domains/a.test", "list"]);
-    deepEqual(other.seen.toSorted(), ["list", "updated haproxy://domains/b.test"]);
+    deepEqual(one.seen, ["updated haproxy://echo/a.test", "list"]);
+    deepEqual(other.seen.toSorted(), ["list", "updated haproxy://echo/b.test"]);
   });
 
   Deno.test(`${era}: arguments of prompts and templates are completed in the tools room`, async () => {
@@ -65,24 +66,39 @@ for (const era of ERAS) {
       argument: { name: "domain", value: "exa" },
     });
     deepEqual(completion.values, ["exa-completed"]);
+    for (
+      const ref of [
+        { type: "ref/prompt", name: "nonesuch" },
+        { type: "ref/resource", uri: "haproxy://nonesuch/{x}" },
+      ] as const
+    ) {
+      await rejects(client.complete({ ref, argument: { name: "domain", value: "" } }), {
+        code: -32602,
+      });
+    }
   });
 }
 
-Deno.test("2025: unsubscribing ends it, and a session subscribes to a thousand at most", async () => {
+Deno.test("2025: unsubscribing ends it; only what can be there is subscribed to, and so many at most", async () => {
   await using rig = await openRig({ env: { MCP_RATE: "0" } });
   const client = await rig.client("2025");
   const seen: string[] = [];
   client.setNotificationHandler("notifications/resources/updated", ({ params }) => {
     seen.push(params.uri);
   });
-  await client.subscribeResource({ uri: "haproxy://a" });
-  await client.subscribeResource({ uri: "haproxy://b" });
-  await client.unsubscribeResource({ uri: "haproxy://a" });
-  await rig.tools.publish(false, "haproxy://a", "haproxy://b");
+  await client.subscribeResource({ uri: "haproxy://echo/a" });
+  await client.subscribeResource({ uri: "haproxy://fixed" });
+  await client.unsubscribeResource({ uri: "haproxy://echo/a" });
+  await rig.tools.publish(false, "haproxy://echo/a", "haproxy://fixed");
   await until(() => seen.length > 0, "the other one was told of");
-  deepEqual(seen, ["haproxy://b"]);
-  for (let i = 1; i < 1_000; i++) await client.subscribeResource({ uri: `haproxy://x/${i}` });
-  await rejects(client.subscribeResource({ uri: "haproxy://x/1000" }), /1000 resources at most/);
+  deepEqual(seen, ["haproxy://fixed"]);
+  for (
+    const uri of ["haproxy://nonesuch", "file:///etc/passwd", `haproxy://echo/${"x".repeat(600)}`]
+  ) {
+    await rejects(client.subscribeResource({ uri }), /There is no resource/);
+  }
+  for (let i = 1; i < 500; i++) await client.subscribeResource({ uri: `haproxy://echo/${i}` });
+  await rejects(client.subscribeResource({ uri: "haproxy://echo/500" }), /500 resources at most/);
 });
 
 /** A client that hears of changes: by subscriptions of the era's own kind. */

@@ -1,0 +1,59 @@
+/** Streams that last: a session's GET and subscriptions/listen. They end with the token that opened them, too. */
+import type { Principal } from "./access/principal.ts";
+
+export interface Lasting {
+  readonly size: number;
+  /**
+   * A stream of this principal; undefined: as many as may be are open.
+   *
+   * @param gone aborts when its reader has left
+   */
+  open(principal: Principal, gone: AbortSignal): LastingStream | undefined;
+  /** Ends the streams of whoever is no longer let in. */
+  revoke(isOut: (key: string) => boolean): void;
+}
+
+export interface LastingStream {
+  /** Aborts when the stream has to end. */
+  readonly signal: AbortSignal;
+  /** It has ended. May be called more than once. */
+  close(): void;
+}
+
+/** setTimeout takes no more. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+export function createLasting(max: number): Lasting {
+  const streams = new Map<AbortController, string>();
+  return {
+    get size() {
+      return streams.size;
+    },
+    open({ key, expiresAt }, gone) {
+      if (streams.size >= max) return undefined;
+      const controller = new AbortController();
+      const end = () => controller.abort(new DOMException("The stream has ended.", "AbortError"));
+      const timer = expiresAt === undefined
+        ? undefined
+        : setTimeout(end, Math.min(LONGEST_MS, Math.max(0, expiresAt - Date.now())));
+      gone.addEventListener("abort", end);
+      if (gone.aborted) end();
+      streams.set(controller, key);
+      return {
+        signal: controller.signal,
+        close() {
+          clearTimeout(timer);
+          gone.removeEventListener("abort", end);
+          streams.delete(controller);
+        },
+      };
+    },
+    revoke(isOut) {
+      for (const [controller, key] of streams) {
+        if (isOut(key)) {
+          controller.abort(new DOMException("The token is no longer accepted.", "AbortError"));
+        }
+      }
+    },
+  };
+}
