@@ -81,5 +81,11 @@ export function withFixturePrompts(product: McpHandlers): McpHandlers {
       const prompt = PROMPTS.find(({ listed }) => listed.name === name);
       return prompt ? prompt.get(args, asked) : product["prompts/get"](request, asked);
     },
+    "completion/complete"(request, asked) {
+      const { ref, argument: { value } } = request.params;
+      const isOurs = "name" in ref && PROMPTS.some(({ listed }) => listed.name === ref.name);
+      if (!isOurs) return product["completion/complete"](request, asked);
+      return { completion: { values: [`${value}1`, `${value}2`], total: 2, hasMore: false } };
+    },
   };
 }

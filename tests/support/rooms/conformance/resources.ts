@@ -18,6 +18,8 @@ const FIXED = [
   },
 ];
 
+const isFixed = (uri: string) => FIXED.some((each) => each.uri === uri);
+
 const TEMPLATE = {
   uriTemplate: "test://template/{id}/data",
   name: "template",
@@ -55,5 +57,10 @@ export function withFixtureResources(product: McpHandlers): McpHandlers {
       const text = JSON.stringify({ id, templateTest: true, data: `Data for ID: ${id}` });
       return { contents: [{ uri, mimeType: TEMPLATE.mimeType, text }] };
     },
+    // They never change, so there is nothing to be told of.
+    "resources/subscribe": (request, asked) =>
+      isFixed(request.params.uri) ? {} : product["resources/subscribe"](request, asked),
+    "resources/unsubscribe": (request, asked) =>
+      isFixed(request.params.uri) ? {} : product["resources/unsubscribe"](request, asked),
   };
 }
