@@ -48,15 +48,25 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
     maxSubscriptions: limits.maxStreams,
   });
 
-  /** A signal of ours: that of Deno.serveHttp's requests tells of no closed connection. */
   async function handleModern(
     { url, method, headers }: Request,
     handed: HandedOn,
     signal: AbortSignal,
-    onEnd: () => void,
+    onEnd: () => void = () => {},
   ): Promise<Response> {
-    const request = new Request(url, { method, headers, signal });
-    return await coalesce(await modern.fetch(request, toHandlers(handed)), HOLD_MS, signal, onEnd);
+    const own = follow(signal);
+    const end = () => {
+      own.release();
+      onEnd();
+    };
+    try {
+      // A signal of ours: that of Deno.serveHttp's requests tells of no closed connection.
+      const request = new Request(url, { method, headers, signal: own.signal });
+      return await coalesce(await modern.fetch(request, toHandlers(handed)), HOLD_MS, signal, end);
+    } catch (cause) {
+      end();
+      throw cause;
+    }
   }
 
   async function listen(request: Request, handed: HandedOn, uris: readonly string[]) {
@@ -72,10 +82,7 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
       stream.close();
       forget();
     };
-    return await handleModern(request, handed, stream.signal, end).catch((cause) => {
-      end();
-      throw cause;
-    });
+    return await handleModern(request, handed, stream.signal, end);
   }
 
   return {
@@ -94,7 +101,7 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
         const uris = listenedIn(parsedBody);
         return uris
           ? await listen(request, handed, uris)
-          : await handleModern(request, handed, gone, () => {});
+          : await handleModern(request, handed, gone);
       }
       const id = request.headers.get("mcp-session-id");
       if (id !== null) return await sessions.handle(id, request, handed);
@@ -115,4 +122,16 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
       await modern.close();
     },
   };
+}
+
+/**
+ * A signal that aborts with `signal`, until it is released. A connection's own one lives for thousands of requests: what
+ * each of them hangs on it would, too.
+ */
+function follow(signal: AbortSignal) {
+  const own = new AbortController();
+  const onAbort = () => own.abort(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  return { signal: own.signal, release: () => signal.removeEventListener("abort", onAbort) };
 }
