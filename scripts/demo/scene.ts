@@ -20,8 +20,8 @@ export interface Scene {
   call(tool: string, args: object, wanted: object): Promise<void>;
   /** Calls a tool that has to refuse with this code. */
   refused(tool: string, args: object, code: string): Promise<void>;
-  /** Reads a resource whose text has to hold this; shows how it begins. */
-  read(uri: string, wanted: RegExp): Promise<void>;
+  /** Reads a resource whose text has to hold this; shows what `show` makes of it. */
+  read(uri: string, wanted: RegExp, show: (text: string) => string): Promise<void>;
   /** Asks through HAProxy, `times` in a row while nobody else does. @default times 1 */
   curl(asked: Asked, expected: Expectation, times?: number): Promise<void>;
   /** Shows and checks what was asked already. */
@@ -59,12 +59,11 @@ export function openScene({ report, ask, ports, traffic, agent }: SceneOptions):
       report.say(`${reply.code ?? "not refused"} · ${reply.text}`);
       if (!right) report.say(`expected ${code}`);
     },
-    async read(uri, wanted) {
+    async read(uri, wanted, show) {
       const start = performance.now();
       const text = await agent().read(uri);
       report.step(wanted.test(text), "resource", uri, performance.now() - start);
-      const lines = text.trim().split("\n");
-      report.say(`${lines[0].slice(0, 300)}${lines.length > 1 ? `\n… ${lines.length} lines` : ""}`);
+      report.say(show(text));
     },
     async curl(asked, expected, times = 1) {
       const answers: string[] = [];

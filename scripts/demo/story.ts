@@ -7,7 +7,7 @@ import type { Agent } from "./agent.ts";
 import { type Ask, curlLine } from "./curl.ts";
 import { each, only, share } from "./expect.ts";
 import type { Haproxy } from "./haproxy.ts";
-import type { Report } from "./report.ts";
+import { argumentsText, type Report } from "./report.ts";
 import { openScene, type Scene } from "./scene.ts";
 import { startTraffic } from "./traffic.ts";
 
@@ -201,5 +201,13 @@ async function lookAndReload(
   await call("haproxy_reload", {}, { reloaded: true, way: "master" });
   await curl({ host: SHOP }, each(three.name, name), 8);
   await call("haproxy_health", {}, { components: { sync: { status: "ok" } } });
-  await read("haproxy://audit", /"tool":"haproxy_remove_domain".*"code":"OK"/);
+  await read("haproxy://audit", /"tool":"haproxy_remove_domain".*"code":"OK"/, lastCalls);
+}
+
+/** The last three of the audit log. */
+function lastCalls(text: string): string {
+  const calls = text.trim().split("\n").slice(-3).map((line) => JSON.parse(line));
+  return calls.map(({ at, code, tool, args, who, client }) =>
+    `${at.slice(11, 19)} ${code} ${tool} ${argumentsText(args)} by ${who} (${client})`
+  ).join("\n");
 }
