@@ -26,8 +26,8 @@ for (const version of ["3.2", "3.4"] as const) {
       mcp: { host: HOST, address: "127.0.0.1", port: agentPort },
       // Shorter than the streams of this test are silent.
       edit: (config) =>
-        config.replace("timeout client 60s", "timeout client 2s")
-          .replace("timeout server 60s", "timeout server 2s"),
+        config.replace("timeout client 60s", "timeout client 1s")
+          .replace("timeout server 60s", "timeout server 1s"),
     });
     await using agent = await startServe(haproxy, {
       program: testExecutable(),
@@ -79,7 +79,7 @@ for (const version of ["3.2", "3.4"] as const) {
           const listening = client.listen({ notifications }).then(async (messages) => {
             for await (const { method } of messages) heard.push(method!);
           }).catch((cause) => heard.push(String(cause)));
-          await new Promise((resolve) => setTimeout(resolve, 5_000));
+          await new Promise((resolve) => setTimeout(resolve, 2_500));
           await local.call("set_server_weight", {
             domain: `d${era}.test`,
             slot: 1,
