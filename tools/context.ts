@@ -142,7 +142,7 @@ export async function openContext(
     auditLog,
     audit,
     async close() {
-      healing?.close();
+      await healing?.close();
       watch?.close();
       await renewals?.close();
       await certificates.close();

@@ -1,6 +1,7 @@
 /** Healing: a HAProxy process not seen before gets what disk says, and what was left half-way is finished. */
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
+import { pause } from "../pause.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
 import type { HaproxyProcess } from "../runtime/process.ts";
 import type { Convergence } from "./converge.ts";
@@ -9,11 +10,13 @@ import { countKinds, countsInWords } from "./subject.ts";
 
 const LOOK_EVERY_MS = 1_000;
 const RETRY_EVERY_MS = 500;
+const CLOSE_MS = 2_000;
 /** A fault that stays is logged at once, then after this long, then after twice as long each time. */
 const FIRST_REMINDER_MS = 10_000;
 
 export interface Healing {
-  close(): void;
+  /** Resolves when the look that is under way has ended: it may be writing files. One that waits for HAProxy is not waited for long. */
+  close(): Promise<void>;
 }
 
 export interface HealingParts {
@@ -89,14 +92,18 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
 
   async function round(): Promise<void> {
     const wait = await look().then(() => LOOK_EVERY_MS, (cause) => (failed(cause), RETRY_EVERY_MS));
-    if (!closed) timer = setTimeout(round, wait);
+    if (!closed) timer = setTimeout(() => current = round(), wait);
   }
 
-  await round();
+  let current = round();
+  await current;
   return {
-    close() {
+    async close() {
       closed = true;
       clearTimeout(timer);
+      const patience = new AbortController();
+      await Promise.race([current, pause(CLOSE_MS, patience.signal).catch(() => {})]);
+      patience.abort();
     },
   };
 }
