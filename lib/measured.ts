@@ -12,6 +12,8 @@ export interface Measured {
     readonly domains: number;
     readonly servers: number;
     readonly certificates: number;
+    /** What can't be brought in line: a slot that haproxy.cfg lacks, a certificate that can't be read. */
+    readonly problems: number;
   };
   readonly domains: number;
   readonly servers: number;

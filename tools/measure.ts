@@ -33,11 +33,7 @@ export async function measure(context: ToolContext, signal: AbortSignal): Promis
 async function differences({ transactions }: ToolContext, signal: AbortSignal) {
   try {
     const { differences, problems } = await transactions.drift(signal);
-    const counts = countKinds(differences);
-    // What can't be brought in line differs, too.
-    return problems.length > 0 && differences.length === 0
-      ? { ...counts, servers: counts.servers + problems.length }
-      : counts;
+    return { ...countKinds(differences), problems: problems.length };
   } catch (cause) {
     return AgentError.from(cause).code === "HAPROXY_UNREACHABLE" ? "down" : "unknown";
   }

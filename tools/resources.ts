@@ -73,8 +73,9 @@ export const resources: readonly Resource[] = [
       group: "domains",
     },
     async read(domain, context, call) {
-      const { servers, ...placed } = await answerOf(listServers, { domain }, context, call);
-      const { servers: seen, ...health } = await answerOf(domainHealth, { domain }, context, call);
+      const [{ servers, ...placed }, { servers: seen, ...health }] = await Promise.all(
+        [listServers, domainHealth].map((tool) => answerOf(tool, { domain }, context, call)),
+      );
       return spelled({ ...placed, ...health, servers, health: seen });
     },
   },

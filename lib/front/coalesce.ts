@@ -2,7 +2,6 @@
  * Event streams in as few writes as can be: an answer is held back until its end is known, or something must be streamed.
  * A lone result then goes out whole, head and body in one write.
  */
-import { isStream } from "./connections.ts";
 
 /** A stream has a comment each 15 s at least: whoever takes none of it for so long is gone, or wants our memory. */
 const STALL_MS = 60_000;
@@ -126,6 +125,9 @@ function relay(
     },
   });
 }
+
+const isStream = ({ headers }: Response): boolean =>
+  headers.get("content-type")?.startsWith("text/event-stream") ?? false;
 
 /** A notification or a request to the client; the SDK writes each event in one chunk, its data on one line. */
 function carriesMethod(chunk: Uint8Array): boolean {

@@ -169,9 +169,6 @@ export function listen(
   };
 }
 
-export const isStream = ({ headers }: Response): boolean =>
-  headers.get("content-type")?.startsWith("text/event-stream") ?? false;
-
 function closeQuietly(closable: { close(): void } | undefined): void {
   try {
     closable?.close();

@@ -98,8 +98,7 @@ export function openHttpService(options: HttpServiceOptions): HttpService {
 
 function isInSync(measured: Measured | undefined): boolean {
   if (!measured?.haproxy.up || !measured.sync) return false;
-  const { domains, servers, certificates } = measured.sync;
-  const count = domains + servers + certificates;
+  const count = Object.values(measured.sync).reduce((sum, each) => sum + each, 0);
   if (count > 0) log.debug(`Not ready: ${count} differences between disk and HAProxy.`);
   return count === 0;
 }

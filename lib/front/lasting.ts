@@ -1,5 +1,6 @@
 /** Streams that last: a session's GET and subscriptions/listen. They end with the token that opened them, too. */
 import type { Principal } from "./access/principal.ts";
+import { follow } from "./follow.ts";
 
 export interface Lasting {
   readonly size: number;
@@ -20,6 +21,9 @@ export interface LastingStream {
   close(): void;
 }
 
+const putOut = (controller: AbortController) =>
+  controller.abort(new DOMException("The token is no longer accepted.", "AbortError"));
+
 /** setTimeout takes no more. */
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -31,29 +35,22 @@ export function createLasting(max: number): Lasting {
     },
     open({ key, expiresAt }, gone) {
       if (streams.size >= max) return undefined;
-      const controller = new AbortController();
-      const end = () => controller.abort(new DOMException("The stream has ended.", "AbortError"));
+      const { controller, release } = follow(gone);
       const timer = expiresAt === undefined
         ? undefined
-        : setTimeout(end, Math.min(LONGEST_MS, Math.max(0, expiresAt - Date.now())));
-      gone.addEventListener("abort", end);
-      if (gone.aborted) end();
+        : setTimeout(() => putOut(controller), Math.min(LONGEST_MS, expiresAt - Date.now()));
       streams.set(controller, key);
       return {
         signal: controller.signal,
         close() {
           clearTimeout(timer);
-          gone.removeEventListener("abort", end);
+          release();
           streams.delete(controller);
         },
       };
     },
     revoke(isOut) {
-      for (const [controller, key] of streams) {
-        if (isOut(key)) {
-          controller.abort(new DOMException("The token is no longer accepted.", "AbortError"));
-        }
-      }
+      for (const [controller, key] of streams) if (isOut(key)) putOut(controller);
     },
   };
 }

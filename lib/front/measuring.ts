@@ -2,21 +2,26 @@
 import { log } from "../log.ts";
 import type { Measured } from "../measured.ts";
 
-/** A figure is at most this old. */
+/** A figure is used for so long, */
 const FRESH_MS = 1_000;
+/** and for so many times as long as it took to look: of a hundred thousand domains that is not little. */
+const FRESH_TIMES = 10;
 
 /** @returns what was measured a moment ago or now; undefined where the tools room could not say */
 export function measuring(look: () => Promise<Measured>): () => Promise<Measured | undefined> {
   let current: Promise<Measured | undefined> | undefined;
   return () => {
     if (current === undefined) {
+      const start = performance.now();
       const looking = look().catch((cause) => {
         log.debug(`Nothing could be measured: ${cause.message}`);
         return undefined;
       });
       current = looking;
-      const forget = () => setTimeout(() => current = undefined, FRESH_MS);
-      void looking.then(forget);
+      void looking.then(() => {
+        const took = performance.now() - start;
+        setTimeout(() => current = undefined, Math.max(FRESH_MS, took * FRESH_TIMES));
+      });
     }
     return current;
   };

@@ -1,7 +1,7 @@
 /** Healing: a HAProxy process not seen before gets what disk says, and what was left half-way is finished. */
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
-import { pause } from "../pause.ts";
+import { unlessAborted } from "../pause.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
 import type { HaproxyProcess } from "../runtime/process.ts";
 import type { Convergence } from "./converge.ts";
@@ -101,9 +101,7 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
     async close() {
       closed = true;
       clearTimeout(timer);
-      const patience = new AbortController();
-      await Promise.race([current, pause(CLOSE_MS, patience.signal).catch(() => {})]);
-      patience.abort();
+      await unlessAborted(current, AbortSignal.timeout(CLOSE_MS)).catch(() => {});
     },
   };
 }

@@ -44,9 +44,9 @@ const LOCK_WAIT_MS = 1_000;
 
 /** True where the last line has no end: a full disk, or a crash, has cut it off. */
 async function endsWithin(file: Deno.FsFile): Promise<boolean> {
-  const { size } = await file.stat();
-  if (size === 0) return false;
-  await file.seek(-1, Deno.SeekMode.End);
+  const end = await file.seek(0, Deno.SeekMode.End);
+  if (end === 0) return false;
+  await file.seek(end - 1, Deno.SeekMode.Start);
   const last = new Uint8Array(1);
   await file.read(last);
   return last[0] !== 0x0a;
@@ -65,7 +65,8 @@ export function openAudit(
   /** Others append to the same file: who finds it full looks again under the lock, so that one of them moves it. */
   async function rotate(): Promise<void> {
     await lock.hold(async () => {
-      if ((await sizeOf(path)) < size) return;
+      using file = await files.openAppend(path);
+      if ((await file.stat()).size < size) return;
       await files.remove(numbered(kept));
       for (let number = kept - 1; number >= 0; number--) {
         if (files.signature(numbered(number)) !== "missing") {
@@ -75,18 +76,18 @@ export function openAudit(
     });
   }
 
-  async function sizeOf(name: string): Promise<number> {
-    using file = await files.openAppend(name);
-    return (await file.stat()).size;
+  async function openWithRoom(): Promise<Deno.FsFile> {
+    const file = await files.openAppend(path);
+    if ((await file.stat()).size < size) return file;
+    file.close();
+    // A file that is too large is the smaller harm.
+    await rotate().catch((cause) => log.warning(`The audit log is full: ${cause.message}`));
+    return await files.openAppend(path);
   }
 
   return {
     async append({ caller, ...record }) {
-      if (await sizeOf(path) >= size) {
-        // A file that is too large is the smaller harm.
-        await rotate().catch((cause) => log.warning(`The audit log is full: ${cause.message}`));
-      }
-      using file = await files.openAppend(path);
+      using file = await openWithRoom();
       const { requestId, ...who } = caller;
       const at = new Date().toISOString();
       const line = JSON.stringify({ at, request_id: requestId, ...who, ...record });

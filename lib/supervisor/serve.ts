@@ -7,7 +7,7 @@ import { allowedHosts, machineAddresses } from "./allowed_hosts.ts";
 import type { ExitCode } from "./exit_code.ts";
 import { httpGrants, STDIO_GRANTS } from "./grants.ts";
 import { productRooms, type RoomEntries } from "./room.ts";
-import { connectionsWithin, softLimit } from "./open_files.ts";
+import { connectionsWithin, softLimit } from "./host/open_files.ts";
 import { prepareRoot } from "./root.ts";
 import { openTokenFile, watchTokenFile } from "./token_file.ts";
 

@@ -30,12 +30,17 @@ export interface Scene {
 
 export function openScene({ report, ask, ports, traffic, agent }: SceneOptions): Scene {
   async function timedCall(tool: string, args: object) {
-    const heard: string[] = [];
+    let progress: string | undefined;
+    const questions: string[] = [];
     const start = performance.now();
     const reply = await agent().call(tool, args, {
-      progress: (message) => heard.length === 0 && heard.push(`progress: ${message}`),
-      question: (message) => heard.push(`a person is asked: ${message} → yes`),
+      progress: (message) => progress ??= message,
+      question: (message) => questions.push(message),
     });
+    const heard = [
+      ...questions.map((question) => `a person is asked: ${question}\n→ yes`),
+      ...(progress === undefined ? [] : [`progress: ${progress}`]),
+    ];
     return { reply, heard, ms: performance.now() - start };
   }
 

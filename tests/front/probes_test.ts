@@ -7,7 +7,7 @@ import { FULL_TOKEN, openRig, READ_TOKEN } from "./rig.ts";
 
 const MEASURED: Measured = {
   haproxy: { up: true, ok: 12, failed: 3, seconds: 1.5 },
-  sync: { domains: 0, servers: 0, certificates: 0 },
+  sync: { domains: 0, servers: 0, certificates: 0, problems: 0 },
   domains: 7,
   servers: 4,
   certificates: [
@@ -37,7 +37,11 @@ for (
     ["it can't be known", () => ({ ...MEASURED, sync: undefined })],
     ["disk and HAProxy differ", () => ({
       ...MEASURED,
-      sync: { domains: 1, servers: 0, certificates: 0 },
+      sync: { domains: 1, servers: 0, certificates: 0, problems: 0 },
+    })],
+    ["something can't be brought in line", () => ({
+      ...MEASURED,
+      sync: { domains: 0, servers: 0, certificates: 0, problems: 1 },
     })],
     ["the tools room fails", () => Promise.reject(new Error("no"))],
   ] as const

@@ -54,7 +54,7 @@ Deno.test("measure: HAProxy, what differs, counts and certificates; and that HAP
   const before = await look();
   assert.equal(before.haproxy.up, true);
   assert.ok(before.haproxy.ok > 0 && before.haproxy.seconds > 0);
-  assert.deepEqual(before.sync, { domains: 0, servers: 0, certificates: 0 });
+  assert.deepEqual(before.sync, { domains: 0, servers: 0, certificates: 0, problems: 0 });
   assert.deepEqual([before.domains, before.servers], [1, 1]);
   assert.equal(before.certificates[0].domain, "default");
   assert.ok(before.certificates[0].days! > 300);

@@ -2,8 +2,8 @@
  * Wrong tokens cost their sender time: each one more, and beyond a number they are answered 429. Only requests that fail
  * are held up: behind HAProxy all clients share one address, so a right token passes whatever others do.
  */
-import { canonicalIp } from "../../names/address.ts";
 import { pause } from "../../pause.ts";
+import { parseAddress } from "./networks.ts";
 import { forget } from "./rate.ts";
 
 export interface Failures {
@@ -54,14 +54,9 @@ export function createFailures(
 }
 
 /** Of IPv6 whoever has one address has a /64. */
-function networkOf(address: string): string {
-  const ip = canonicalIp(address.replace(/%.*$/, "")) ?? address;
-  if (!ip.includes(":")) return ip;
-  const [head, tail = ""] = ip.split("::");
-  const groups = head.split(":");
-  const zeros = 8 - groups.length - (tail ? tail.split(":").length : 0);
-  const whole = ip.includes("::")
-    ? [...groups, ...new Array(Math.max(0, zeros)).fill("0"), ...tail.split(":")]
-    : groups;
-  return `${whole.slice(0, 4).join(":")}::/64`;
+function networkOf(text: string): string {
+  const address = parseAddress(text);
+  if (!address) return text;
+  const { bits, value } = address;
+  return `${bits} ${bits === 128 ? value >> 64n : value}`;
 }

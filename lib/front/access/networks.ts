@@ -2,7 +2,7 @@
 import { canonicalIp } from "../../names/address.ts";
 import { AgentError } from "../../errors.ts";
 
-interface Address {
+export interface Address {
   readonly bits: 32 | 128;
   readonly value: bigint;
 }
@@ -12,7 +12,7 @@ interface Block extends Address {
 }
 
 /** The address as a number; an IPv4-mapped IPv6 address counts as IPv4. A zone (fe80::1%eth0) is not part of it. */
-function parseAddress(text: string): Address | undefined {
+export function parseAddress(text: string): Address | undefined {
   const ip = canonicalIp(text.replace(/%.*$/, ""));
   if (ip === undefined) return undefined;
   if (ip.includes(".")) {

@@ -6,6 +6,7 @@ import {
   type McpServerFactory,
 } from "@modelcontextprotocol/server";
 import { coalesce } from "../coalesce.ts";
+import { follow } from "../follow.ts";
 import { createLasting } from "../lasting.ts";
 import type { SessionLimits } from "../sessions.ts";
 import type { Changes } from "./changes.ts";
@@ -61,7 +62,7 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
     };
     try {
       // A signal of ours: that of Deno.serveHttp's requests tells of no closed connection.
-      const request = new Request(url, { method, headers, signal: own.signal });
+      const request = new Request(url, { method, headers, signal: own.controller.signal });
       return await coalesce(await modern.fetch(request, toHandlers(handed)), HOLD_MS, signal, end);
     } catch (cause) {
       end();
@@ -122,16 +123,4 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
       await modern.close();
     },
   };
-}
-
-/**
- * A signal that aborts with `signal`, until it is released. A connection's own one lives for thousands of requests: what
- * each of them hangs on it would, too.
- */
-function follow(signal: AbortSignal) {
-  const own = new AbortController();
-  const onAbort = () => own.abort(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  if (signal.aborted) onAbort();
-  return { signal: own.signal, release: () => signal.removeEventListener("abort", onAbort) };
 }

@@ -1,4 +1,5 @@
 /** How many HTTP connections this process can afford: each is a file descriptor, and its files and HAProxy need some. */
+import { run } from "./program.ts";
 
 /** For the rooms' files, conversations with HAProxy, programs and their pipes. */
 const RESERVED = 256;
@@ -15,14 +16,9 @@ export function connectionsWithin(soft: number, most: number): number {
 /** This process's own, as its children inherit it: Deno lets nobody read it in /proc. */
 export async function softLimit(): Promise<number> {
   try {
-    const { stdout } = await new Deno.Command("/bin/sh", {
-      args: ["-c", "ulimit -Sn"],
-      clearEnv: true,
-      stdin: "null",
-      stderr: "null",
-    }).output();
-    const text = new TextDecoder().decode(stdout).trim();
-    return text === "unlimited" ? Infinity : Number(text) || USUAL;
+    const { signal } = new AbortController();
+    const { stdout } = await run("/bin/sh", ["-c", "ulimit -Sn"], { signal, deadlineMs: 2_000 });
+    return stdout.trim() === "unlimited" ? Infinity : Number(stdout.trim()) || USUAL;
   } catch {
     return USUAL;
   }
