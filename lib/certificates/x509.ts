@@ -88,7 +88,9 @@ export async function parseX509(der: Bytes): Promise<Certificate> {
   const fields = inside(signed, TAG.sequence);
   if (fields[0]?.tag === 0xa0) fields.shift(); // version
   const [serial, signedAlgorithm, issuer, validity, subject, publicKey, ...rest] = fields;
-  if (publicKey === undefined) throw new SyntaxError("its DER lacks elements");
+  if (publicKey === undefined || signature === undefined) {
+    throw new SyntaxError("its DER lacks elements");
+  }
   // RFC 5280, 4.1.1.2: the one outside is not under the signature.
   if (!sameBytes(signedAlgorithm.der, algorithm.der)) {
     throw new SyntaxError("it names two signature algorithms");

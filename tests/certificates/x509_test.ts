@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
+import { type Bytes, type Element, elements, only, TAG } from "../../lib/certificates/der.ts";
 import { readCertificate } from "../../lib/certificates/x509.ts";
 import { selfSignedPem } from "../../lib/init/self_signed.ts";
 import { type IssueOptions, openPki, type Pki } from "../support/pki.ts";
@@ -124,6 +125,32 @@ Deno.test("serial, times and fingerprint are those of HAProxy's show ssl cert", 
     );
   }
 });
+
+Deno.test("readCertificate refuses a certificate that lacks its last elements", async () => {
+  const whole = only(derOf(await selfSignedPem()));
+  const parts = elements(whole.content);
+  for (let kept = 0; kept < parts.length; kept++) {
+    await assert.rejects(() => readCertificate(sequence(parts.slice(0, kept))), SyntaxError);
+  }
+  const [signed, ...rest] = parts;
+  const fields = elements(signed.content);
+  for (let kept = 0; kept < 7; kept++) {
+    const shorter = only(sequence(fields.slice(0, kept)));
+    await assert.rejects(() => readCertificate(sequence([shorter, ...rest])), SyntaxError);
+  }
+});
+
+/** A DER SEQUENCE, its length in two octets. */
+function sequence(parts: readonly Element[]): Bytes {
+  const content = parts.flatMap(({ der }) => [...der]);
+  return Uint8Array.from([
+    TAG.sequence,
+    0x82,
+    content.length >> 8,
+    content.length & 255,
+    ...content,
+  ]);
+}
 
 Deno.test("whatever the bytes, readCertificate reads them or throws SyntaxError", async () => {
   const der = derOf(await selfSignedPem());
