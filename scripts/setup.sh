@@ -157,8 +157,10 @@ bring_compile() {
   local finding=$cache/compile-$DENO_VERSION
   if [ ! -e "$finding" ]; then
     echo 'console.log("compiled")' >"$temp/trial.ts"
-    # A network that drops packets instead of refusing must not hold the set-up up for long.
-    if timeout --foreground 60 "$deno" compile --quiet --no-config -o "$temp/trial" "$temp/trial.ts" >"$temp/trial.log" 2>&1 </dev/null; then
+    # A network that drops packets instead of refusing must not hold the set-up up for long. What comes out must run,
+    # too: a DENORT_BIN in the environment may be another Deno's.
+    if timeout --foreground 60 "$deno" compile --quiet --no-config -o "$temp/trial" "$temp/trial.ts" >"$temp/trial.log" 2>&1 </dev/null &&
+      [ "$("$temp/trial" 2>&1)" = compiled ]; then
       echo own >"$finding"
     else
       echo pair >"$finding"
