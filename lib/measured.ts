@@ -15,8 +15,9 @@ export interface Measured {
     /** What can't be brought in line: a slot that haproxy.cfg lacks, a certificate that can't be read. */
     readonly problems: number;
   };
-  readonly domains: number;
-  readonly servers: number;
+  /** Counts by disk; undefined: the files can't be read. */
+  readonly domains?: number;
+  readonly servers?: number;
   readonly certificates: readonly {
     readonly domain: string;
     /** null: the file can't be read. */

@@ -19,6 +19,19 @@ export type ResourceDefinition =
 export const resourceUri = (kind: "domains" | "backends" | "certificates", name: string): string =>
   `haproxy://${kind}/${encodeURIComponent(name)}`;
 
+/** What the URI has for the template's variable, empty for a fixed one; undefined: it is another resource's. */
+export function variableIn(definition: ResourceDefinition, uri: string): string | undefined {
+  if ("uri" in definition) return definition.uri === uri ? "" : undefined;
+  const base = definition.uriTemplate.replace(/\{.*\}$/, "");
+  const rest = uri.startsWith(base) ? uri.slice(base.length) : "";
+  if (rest === "" || /[/?#]/.test(rest)) return undefined;
+  try {
+    return decodeURIComponent(rest);
+  } catch {
+    return undefined;
+  }
+}
+
 /** One that can be read, as resources/list shows it. */
 export interface ListedResource {
   readonly uri: string;

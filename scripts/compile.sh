@@ -97,7 +97,7 @@ choose_target=()
     "${choose_target[@]}" --include front_worker.js --include tools_worker.js --include acme_worker.js -o "$work/$name" main.js
 ) || fail "no executable for $target: \`deno compile\` failed (see above)."
 [ "$target" != "$native" ] || "$work/$name" --version >/dev/null ||
-  fail "no executable for $target: what \`deno compile\` made does not run (see above)."
+  fail "no executable for $target: what \`deno compile\` made does not run (see above). Is DENORT_BIN set for another Deno?"
 [ -z "$stamp" ] || rm -f "$stamp"
 mv "$work/$name" "$out"
 [ -z "$stamp" ] || echo "$inputs" >"$stamp"

@@ -66,7 +66,7 @@ export interface HostActs extends OrderActs {
    */
   reload(): Promise<ReloadOrder>;
   /** haproxy.cfg as it is now, without what is secret in it. Throws NOT_FOUND where it can't be read. */
-  readConfig(): Promise<{ readonly path: string; readonly text: string }>;
+  readConfig(): Promise<string>;
   /** Never throws for what is missing on this machine: that is the answer. */
   hostStatus(): Promise<HostStatus>;
 }

@@ -8,6 +8,7 @@ import {
   type ResourcePage,
   type ResourceText,
   resourceUri,
+  variableIn,
 } from "../lib/resource_definition.ts";
 import type { ToolGroup } from "../lib/tool_definition.ts";
 import { certInfo, listCerts } from "./certificates.ts";
@@ -108,8 +109,7 @@ export const resources: readonly Resource[] = [
       mimeType: "text/plain",
       group: "configuration",
     },
-    read: async (_, { host }, { signal }) =>
-      (await host.call("readConfig", undefined, { signal })).text,
+    read: (_, { host }, { signal }) => host.call("readConfig", undefined, { signal }),
   },
   {
     definition: {
@@ -174,7 +174,7 @@ export async function readResource(
   call: CallContext,
 ): Promise<ResourceText> {
   for (const { definition, read } of resources.filter(within(groups))) {
-    const value = match(definition, uri);
+    const value = variableIn(definition, uri);
     if (value === undefined) continue;
     return { mimeType: definition.mimeType, text: await read(value, context, call) };
   }
@@ -219,16 +219,3 @@ const listedDomain = (domain: string): ListedResource => ({
   mimeType: JSON_TYPE,
   group: "domains",
 });
-
-/** The variable's value, empty for a fixed URI; undefined where the URI is another. */
-function match(definition: ResourceDefinition, uri: string): string | undefined {
-  if ("uri" in definition) return definition.uri === uri ? "" : undefined;
-  const base = definition.uriTemplate.replace(/\{.*\}$/, "");
-  const rest = uri.startsWith(base) ? uri.slice(base.length) : "";
-  if (rest === "" || /[/?#]/.test(rest)) return undefined;
-  try {
-    return decodeURIComponent(rest);
-  } catch {
-    return undefined;
-  }
-}

@@ -128,7 +128,6 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
     async run(args, context, call) {
       const start = performance.now();
       const changed: string[] = [];
-      /** A dry run for a question is no call, unless it is refused: then nobody is asked. */
       const record = async (code: string, more: { message?: string; changed?: string[] }) => {
         const ms = Math.round(performance.now() - start);
         const { transport, who, address, client } = call.caller;
@@ -148,6 +147,7 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
       };
       try {
         const { dryRun, ...result } = await checked(args, context, call, (c) => changed.push(...c));
+        // A dry run for a question is no call, unless it is refused: then nobody is asked.
         if (call.verdict !== "preview") {
           await record("OK", dryRun ? {} : { changed: whatChanged(changed, result.text) });
         }

@@ -101,8 +101,8 @@ export function createMetrics(): Metrics {
 
   function take({ haproxy, sync, certificates, ...counts }: Measured): void {
     up.set(haproxy.up ? 1 : 0);
-    domains.set(counts.domains);
-    servers.set(counts.servers);
+    if (counts.domains !== undefined) domains.set(counts.domains);
+    if (counts.servers !== undefined) servers.set(counts.servers);
     exchanges.reset();
     exchanges.inc({ result: "ok" }, haproxy.ok);
     exchanges.inc({ result: "failed" }, haproxy.failed);
@@ -126,9 +126,9 @@ export function createMetrics(): Metrics {
       sessions.set(now.sessions);
       streams.set(now.streams);
       memory.set(Deno.memoryUsage().rss);
-      for (const each of [up, differences, domains, servers, daysLeft, renewalFailures]) {
-        each.reset();
-      }
+      for (const each of [up, differences, daysLeft, renewalFailures]) each.reset();
+      // No value is not the same as 0 where it can't be known.
+      for (const each of [domains, servers]) each.remove();
       const measured = await measure();
       if (measured) take(measured);
       return await registry.metrics();

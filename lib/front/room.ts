@@ -30,7 +30,7 @@ interface Start {
   readonly settings: FrontSettings;
   readonly definitions: readonly ToolDefinition[];
   readonly resources: readonly ResourceDefinition[];
-  readonly logging?: Logging;
+  readonly logging: Logging;
 }
 
 /** @param variant what a test build adds */
@@ -58,7 +58,7 @@ export function openFrontRoom(control: Port, variant?: ServerVariant) {
     },
 
     /** Returns the port. Throws VALIDATION for a trusted network that is none. */
-    serveHttp({ tokens: accepted, logging = { level: "INFO", format: "text" }, ...start }: Start & {
+    serveHttp({ tokens: accepted, logging, ...start }: Start & {
       /** Host header names that are answered, IPv6 addresses with or without brackets. */
       readonly allowedHosts: readonly string[];
       readonly tokens: Tokens;
@@ -72,7 +72,7 @@ export function openFrontRoom(control: Port, variant?: ServerVariant) {
       return service.port;
     },
 
-    serveStdio({ logging = { level: "INFO", format: "text" }, ...start }: Start) {
+    serveStdio({ logging, ...start }: Start) {
       openLog("front", logging);
       const newServer = createServerFactory({ ...parts, ...start, transport: "stdio" });
       const service = serveStreams(newServer, Deno.stdin.readable, Deno.stdout.writable);

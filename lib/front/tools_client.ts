@@ -42,31 +42,28 @@ export function createToolsClient({ onDeaf, handlers }: ToolsClientOptions): Too
   let current: { readonly port: MessagePort; readonly peer: Peer<Handlers> } | undefined;
   const inFlight = new Set<Promise<unknown>>();
 
-  async function send(
-    definition: ToolDefinition,
-    call: ToolCall,
-    { signal, onProgress }: Parameters<ToolsClient["call"]>[2],
-  ): Promise<ToolResult> {
-    const { name, annotations } = definition;
+  /**
+   * Asks the room that is there now. What a lost one took along goes to the next, where that does no harm.
+   *
+   * @param changes once begun it may have had effects: it is not sent again
+   */
+  async function send<T>(
+    { name, changes, signal }: {
+      readonly name: string;
+      readonly changes: boolean;
+      readonly signal?: AbortSignal;
+    },
+    ask: (peer: Peer<Handlers>) => Promise<unknown>,
+  ): Promise<T> {
     for (let sent = 1;; sent++) {
       if (!current) {
         throw new AgentError("INTERNAL", `${name} was not run: there is no tools room yet.`);
       }
-      const deadlineMs = deadlineOf(definition, call.args);
-      const end = performance.now() + deadlineMs;
       try {
-        return await current.peer.call(name, call, {
-          signal,
-          onProgress,
-          deadlineMs,
-          onDeaf: () => onDeaf(name),
-        }) as ToolResult;
+        return await ask(current.peer) as T;
       } catch (cause) {
-        if (!(cause instanceof LostError)) {
-          throw explain(definition, cause, signal, performance.now() >= end - TIMER_MS);
-        }
-        if (cause.started && !annotations.readOnlyHint) throw cause;
-        if (signal.aborted) throw new AgentError("CANCELLED", `${name} was cancelled.`);
+        if (!(cause instanceof LostError) || (cause.started && changes)) throw cause;
+        if (signal?.aborted) throw new AgentError("CANCELLED", `${name} was cancelled.`);
         if (sent > RESENDS) {
           throw new AgentError("INTERNAL", `${name}: the tools room was lost ${sent} times.`, {
             hint: "Nothing was changed by this call. Look into the agent's log.",
@@ -75,6 +72,25 @@ export function createToolsClient({ onDeaf, handlers }: ToolsClientOptions): Too
         }
       }
     }
+  }
+
+  function callTool(
+    definition: ToolDefinition,
+    call: ToolCall,
+    { signal, onProgress }: Parameters<ToolsClient["call"]>[2],
+  ): Promise<ToolResult> {
+    const { name, annotations: { readOnlyHint } } = definition;
+    const deadlineMs = deadlineOf(definition, call.args);
+    const options = { signal, onProgress, deadlineMs, onDeaf: () => onDeaf(name) };
+    return send({ name, changes: !readOnlyHint, signal }, async (peer) => {
+      const end = performance.now() + deadlineMs - TIMER_MS;
+      try {
+        return await peer.call(name, call, options);
+      } catch (cause) {
+        if (cause instanceof LostError) throw cause;
+        throw explain(definition, cause, signal, performance.now() >= end);
+      }
+    });
   }
 
   return {
@@ -88,20 +104,13 @@ export function createToolsClient({ onDeaf, handlers }: ToolsClientOptions): Too
       );
       lost?.port.close();
     },
-    async read<T>(name: string, args: unknown, options: Parameters<ToolsClient["read"]>[2] = {}) {
-      for (let sent = 1;; sent++) {
-        if (!current) throw new AgentError("INTERNAL", "There is no tools room yet.");
-        try {
-          return await current.peer.call(name, args, { deadlineMs: READ_MS, ...options }) as T;
-        } catch (cause) {
-          if (!(cause instanceof LostError) || sent > RESENDS || options.signal?.aborted) {
-            throw cause;
-          }
-        }
-      }
-    },
+    read: (name, args, options = {}) =>
+      send(
+        { name, changes: false, signal: options.signal },
+        (peer) => peer.call(name, args, { deadlineMs: READ_MS, ...options }),
+      ),
     call(definition, call, options) {
-      const answer = send(definition, call, options);
+      const answer = callTool(definition, call, options);
       const settled = answer.then(() => {}, () => {}).then(() => void inFlight.delete(settled));
       inFlight.add(settled);
       return answer;

@@ -4,6 +4,7 @@
  */
 import type { Files } from "../config.ts";
 import { log } from "../log.ts";
+import { pause } from "../pause.ts";
 import { type RootFiles, writeAll } from "../sandbox/files.ts";
 import type { Caller } from "../tool_definition.ts";
 import { fileLock, type Holder } from "./lock.ts";
@@ -42,14 +43,31 @@ export const AUDIT_LIMITS: AuditLimits = { size: 10 * 1024 * 1024, kept: 5 };
 /** A call waits for it, and nobody holds it for longer than a few renames. */
 const LOCK_WAIT_MS = 1_000;
 
-/** True where the last line has no end: a full disk, or a crash, has cut it off. */
+/** So long nobody is at writing one line. */
+const WRITING_MS = 10;
+
+/**
+ * True where the last line has no end: a full disk, or a crash, has cut it off. One that grows is being written: a line
+ * across two of the kernel's pages is seen in two parts.
+ */
 async function endsWithin(file: Deno.FsFile): Promise<boolean> {
-  const end = await file.seek(0, Deno.SeekMode.End);
-  if (end === 0) return false;
-  await file.seek(end - 1, Deno.SeekMode.Start);
+  for (let size = -1;;) {
+    const end = file.seekSync(0, Deno.SeekMode.End);
+    if (end === 0 || lastByte(file, end) === NEWLINE) return false;
+    if (end === size) return true;
+    size = end;
+    await pause(WRITING_MS);
+  }
+}
+
+const NEWLINE = 0x0a;
+
+/** Synchronous: a byte that was just written costs less than hops to another thread. */
+function lastByte(file: Deno.FsFile, end: number): number {
+  file.seekSync(end - 1, Deno.SeekMode.Start);
   const last = new Uint8Array(1);
-  await file.read(last);
-  return last[0] !== 0x0a;
+  file.readSync(last);
+  return last[0];
 }
 
 export function openAudit(
@@ -66,7 +84,7 @@ export function openAudit(
   async function rotate(): Promise<void> {
     await lock.hold(async () => {
       using file = await files.openAppend(path);
-      if ((await file.stat()).size < size) return;
+      if (file.statSync().size < size) return;
       await files.remove(numbered(kept));
       for (let number = kept - 1; number >= 0; number--) {
         if (files.signature(numbered(number)) !== "missing") {
@@ -78,7 +96,7 @@ export function openAudit(
 
   async function openWithRoom(): Promise<Deno.FsFile> {
     const file = await files.openAppend(path);
-    if ((await file.stat()).size < size) return file;
+    if (file.statSync().size < size) return file;
     file.close();
     // A file that is too large is the smaller harm.
     await rotate().catch((cause) => log.warning(`The audit log is full: ${cause.message}`));

@@ -111,6 +111,7 @@ Deno.test("/metrics: what is gone is no longer counted; a scrape without the too
   await new Promise((resolve) => setTimeout(resolve, 1_100));
   const text = await scrape();
   match(text, /^haproxy_mcp_haproxy_up 0$/m);
+  ok(!/^haproxy_mcp_(domains|servers) /m.test(text));
   match(text, /^haproxy_mcp_sessions 0$/m);
 });
 

@@ -53,9 +53,10 @@ export async function openRig(options: RigOptions = {}) {
   const tools = options.tools ?? openFixtureTools();
   if (!options.tools) tools.serve();
   await attach(tools);
-  const base = readSettings({ MCP_HOST: "127.0.0.1", MCP_PORT: "0", ...env }).front;
+  const base = readSettings({ MCP_HOST: "127.0.0.1", MCP_PORT: "0", ...env });
   const port = await front.call("serveHttp", {
-    settings: { ...base, ...settings },
+    settings: { ...base.front, ...settings },
+    logging: base.logging,
     definitions: DEFINITIONS,
     resources: RESOURCES,
     allowedHosts,

@@ -13,8 +13,10 @@ const front = connect<FrontRoom>(worker, acts);
 const tools = openFixtureTools();
 tools.serve();
 await front.call("attach", { port: tools.port }, { transfer: [tools.port] });
+const { front: settings, logging } = readSettings({});
 await front.call("serveStdio", {
-  settings: readSettings({}).front,
+  settings,
+  logging,
   definitions: DEFINITIONS,
   resources: RESOURCES,
 });

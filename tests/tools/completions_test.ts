@@ -1,5 +1,6 @@
 /** What is offered to a person who types an argument. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { complete } from "../../tools/completions.ts";
 import { measure } from "../../tools/measure.ts";
 import { openTools, type ToolRig } from "../support/tools.ts";
@@ -65,5 +66,14 @@ Deno.test("measure: HAProxy, what differs, counts and certificates; and that HAP
   const { haproxy, sync } = await look();
   assert.deepEqual([haproxy.up, sync], [false, undefined]);
   assert.ok(haproxy.failed > 0);
+
+  // Files that can't be read say nothing of HAProxy.
+  const map = join(rig.haproxy.root, "conf/domains.map");
+  await Deno.writeTextFile(map, "a.test\n");
+  const broken = await look();
+  assert.deepEqual([broken.haproxy.up, broken.sync, broken.domains], [false, undefined, undefined]);
+  await Deno.writeTextFile(map, "a.test pool_1\n");
   await rig.haproxy.start();
+  await Deno.writeTextFile(map, "a.test\n");
+  assert.deepEqual([(await look()).haproxy.up, (await look()).sync], [true, undefined]);
 });

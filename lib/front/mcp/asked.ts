@@ -23,8 +23,7 @@ export interface Asked {
   readonly context: ServerContext;
   readonly connection: Connection;
   readonly access: Access;
-  readonly caller: Caller;
-  readonly requestId: string;
+  readonly caller: Caller & { readonly requestId: string };
 }
 
 export function asked(
@@ -37,7 +36,7 @@ export function asked(
   const { who, address } = admitted?.principal ?? { who: "local", address: undefined };
   const client = clientName(connection, context);
   const caller = { transport, who, ...(address && { address }), client, requestId };
-  return { context, connection, access: accessIn(context.http?.authInfo), caller, requestId };
+  return { context, connection, access: accessIn(context.http?.authInfo), caller };
 }
 
 /** The 2026-07-28 era's clients say with each request what they are and can. */

@@ -29,14 +29,17 @@ export function createChanges(): Changes {
   let turn: Promise<void> = Promise.resolve();
   let sent = 0;
 
-  const send = async (sending: Promise<void>) => {
-    void sending.catch((cause) => log.debug(`MCP: a notification was not sent: ${cause.message}`));
+  const send = async (notify: () => Promise<void>) => {
+    void Promise.try(notify)
+      .catch((cause) => log.debug(`MCP: a notification was not sent: ${cause.message}`));
     if (++sent % SLICE === 0) await pause(0);
   };
 
   async function tellOfList(): Promise<void> {
     bus.publish({ kind: "resources_list_changed" });
-    for (const { server } of [...connections.keys()]) await send(server.sendResourceListChanged());
+    for (const { server } of [...connections.keys()]) {
+      await send(() => server.sendResourceListChanged());
+    }
   }
 
   async function tellOf(uri: string, eager: readonly Connection[]): Promise<void> {
@@ -46,7 +49,7 @@ export function createChanges(): Changes {
       if (++sent % 20 === 0) await pause(0);
     }
     for (const { server } of [...eager, ...subscribers.get(uri) ?? []]) {
-      await send(server.sendResourceUpdated({ uri }));
+      await send(() => server.sendResourceUpdated({ uri }));
     }
   }
 
@@ -70,7 +73,11 @@ export function createChanges(): Changes {
 
   return {
     bus,
-    publish: (changes) => turn = turn.then(() => tell(changes)),
+    publish(changes) {
+      const mine = turn.then(() => tell(changes));
+      turn = mine.catch((cause) => log.error(`MCP: nobody was told of a change: ${cause.message}`));
+      return mine;
+    },
     join(connection, of) {
       connections.set(connection, of);
       connection.server.onclose = () => leave(connection);

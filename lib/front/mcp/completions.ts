@@ -1,13 +1,10 @@
 /** completion/complete: domains, backends and slots, as the tools room knows them. */
-import {
-  type CompleteRequest,
-  ProtocolError,
-  ProtocolErrorCode,
-} from "@modelcontextprotocol/server";
+import type { CompleteRequest } from "@modelcontextprotocol/server";
 import type { Completions, ResourceDefinition } from "../../resource_definition.ts";
 import type { ToolsClient } from "../tools_client.ts";
 import type { McpHandlers } from "./handlers.ts";
 import { PROMPTS } from "./prompts.ts";
+import { invalidParams } from "./rpc_error.ts";
 
 interface CompletionOptions {
   readonly resources: readonly ResourceDefinition[];
@@ -27,8 +24,7 @@ export function completionHandlers(
   return {
     async "completion/complete"(request, { context }) {
       if (!isThere(request)) {
-        const message = "There is no such prompt or resource template.";
-        throw new ProtocolError(ProtocolErrorCode.InvalidParams, message);
+        throw invalidParams("There is no such prompt or resource template.");
       }
       const { argument: { name, value }, context: filled } = request.params;
       const question = { argument: name, value, given: filled?.arguments ?? {} };

@@ -13,7 +13,7 @@ import type { Changes } from "./changes.ts";
 import { type HandedOn, HOLD_MS, logRefusal, toHandlers } from "./handed_on.ts";
 import { listenedIn } from "./messages.ts";
 import { MAX_SUBSCRIBED } from "./resources.ts";
-import { busy, rpcResponse } from "./rpc_error.ts";
+import { busy, rpcError, rpcResponse } from "./rpc_error.ts";
 import { createSessionEndpoint } from "./session_endpoint.ts";
 
 export interface McpEndpoint {
@@ -74,7 +74,7 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
     if (uris.length > MAX_SUBSCRIBED) {
       const { id = null } = handed.parsedBody as { id?: number | string };
       const message = `A stream subscribes to ${MAX_SUBSCRIBED} resources at most.`;
-      return Response.json({ jsonrpc: "2.0", id, error: { code: -32602, message } });
+      return Response.json({ ...rpcError(-32602, message), id });
     }
     const stream = lasting.open(handed.admitted.principal, handed.gone);
     if (!stream) return busy("All streams are in use.");

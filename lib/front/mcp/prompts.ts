@@ -1,14 +1,10 @@
 /** Prompts: the jobs that people do with HAProxy, as a plan for the model that does them. */
-import {
-  type GetPromptResult,
-  type ListPromptsResult,
-  ProtocolError,
-  ProtocolErrorCode,
-} from "@modelcontextprotocol/server";
-import type { FrontSettings } from "../../config.ts";
+import type { GetPromptResult, ListPromptsResult } from "@modelcontextprotocol/server";
+import type { Access, FrontSettings } from "../../config.ts";
 import type { ToolGroup } from "../../tool_definition.ts";
 import type { McpHandlers } from "./handlers.ts";
 import { GROUP_ICONS } from "./icons.ts";
+import { invalidParams } from "./rpc_error.ts";
 
 interface Argument {
   readonly name: string;
@@ -126,15 +122,17 @@ export function promptHandlers(
   const offered = PROMPTS.filter(({ needs }) =>
     needs.every((group) => settings.toolsets.includes(group))
   );
-  const allowed = (access: "full" | "read") =>
+  const allowed = (access: Access) =>
     offered.filter(({ writes }) => !writes || (access === "full" && !settings.readOnly));
   return {
     "prompts/list": (_request, { access }) => ({ prompts: allowed(access).map(toListed) }),
     "prompts/get"({ params: { name, arguments: given = {} } }, { access }): GetPromptResult {
       const prompt = allowed(access).find((prompt) => prompt.name === name);
-      if (!prompt) throw invalid(`Prompt ${name} not found`);
+      if (!prompt) throw invalidParams(`Prompt ${name} not found`);
       for (const { name, required } of prompt.arguments) {
-        if (required && !given[name]?.trim()) throw invalid(`The argument ${name} is required.`);
+        if (required && !given[name]?.trim()) {
+          throw invalidParams(`The argument ${name} is required.`);
+        }
       }
       const text = prompt.text(oneLine(given));
       return {
@@ -144,8 +142,6 @@ export function promptHandlers(
     },
   };
 }
-
-const invalid = (message: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, message);
 
 function toListed(prompt: Prompt): ListPromptsResult["prompts"][number] {
   const { name, title, description, group } = prompt;

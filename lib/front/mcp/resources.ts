@@ -3,13 +3,19 @@ import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
 import type { FrontSettings } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
 import { logWithin } from "../../log.ts";
-import type { ResourceDefinition, ResourcePage, ResourceText } from "../../resource_definition.ts";
+import {
+  type ResourceDefinition,
+  type ResourcePage,
+  type ResourceText,
+  variableIn,
+} from "../../resource_definition.ts";
 import type { ToolGroup } from "../../tool_definition.ts";
 import type { ToolsClient } from "../tools_client.ts";
 import type { Asked } from "./asked.ts";
 import type { Changes } from "./changes.ts";
 import type { McpHandlers } from "./handlers.ts";
 import { GROUP_ICONS } from "./icons.ts";
+import { invalidParams } from "./rpc_error.ts";
 
 interface ResourceHandlersOptions {
   readonly settings: Pick<FrontSettings, "toolsets">;
@@ -38,7 +44,7 @@ export function resourceHandlers(
     args: { readonly groups: readonly string[]; readonly uri?: string },
     asked: Asked,
   ): Promise<T> {
-    const { context, requestId } = asked;
+    const { context, caller: { requestId } } = asked;
     try {
       return await logWithin(
         requestId,
@@ -66,10 +72,12 @@ export function resourceHandlers(
     "resources/subscribe"({ params: { uri } }, { connection }) {
       const { subscribed } = connection;
       if (subscribed.size >= MAX_SUBSCRIBED && !subscribed.has(uri)) {
-        throw invalid(`A session subscribes to ${MAX_SUBSCRIBED} resources at most.`);
+        throw invalidParams(`A session subscribes to ${MAX_SUBSCRIBED} resources at most.`);
       }
-      if (uri.length > MAX_URI || !offered.some((each) => isOf(each, uri))) {
-        throw invalid(`There is no resource ${JSON.stringify(uri.slice(0, 300))}.`);
+      // Whether or not there is such a domain: it may come.
+      const isOffered = offered.some((each) => variableIn(each, uri) !== undefined);
+      if (uri.length > MAX_URI || !isOffered) {
+        throw invalidParams(`There is no resource ${JSON.stringify(uri.slice(0, 300))}.`);
       }
       changes.subscribe(connection, uri);
       return {};
@@ -84,14 +92,6 @@ export function resourceHandlers(
 
 function toListed<T extends { readonly group: ToolGroup }>({ group, ...listed }: T) {
   return { ...listed, icons: [GROUP_ICONS[group]] };
-}
-
-const invalid = (message: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, message);
-
-/** It may be this one's URI, whether or not there is such a domain. */
-function isOf(definition: ResourceDefinition, uri: string): boolean {
-  if ("uri" in definition) return definition.uri === uri;
-  return uri.startsWith(definition.uriTemplate.replace(/\{.*$/, ""));
 }
 
 function toProtocolError(

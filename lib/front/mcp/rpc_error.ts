@@ -1,4 +1,8 @@
-/** JSON-RPC errors that answer no request in particular: what is refused before one has been read. */
+/** JSON-RPC errors: of a request's parameters, and those that answer none in particular as none has been read yet. */
+import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
+
+export const invalidParams = (message: string) =>
+  new ProtocolError(ProtocolErrorCode.InvalidParams, message);
 
 export const rpcError = (code: number, message: string, data?: Record<string, unknown>) => ({
   jsonrpc: "2.0",

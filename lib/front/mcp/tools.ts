@@ -1,11 +1,9 @@
 /** tools/list and tools/call: offered by access and settings, asked back where a person's word is wanted, run in the tools room. */
-import {
-  type CallToolResult,
-  type ListToolsResult,
-  ProtocolError,
-  ProtocolErrorCode,
-  type RequestStateCodec,
-  type ServerContext,
+import type {
+  CallToolResult,
+  ListToolsResult,
+  RequestStateCodec,
+  ServerContext,
 } from "@modelcontextprotocol/server";
 import type { Access, FrontSettings } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
@@ -19,6 +17,7 @@ import type { Asked } from "./asked.ts";
 import { confirmed, type Question } from "./confirmation.ts";
 import type { McpHandlers } from "./handlers.ts";
 import { GROUP_ICONS } from "./icons.ts";
+import { invalidParams } from "./rpc_error.ts";
 
 /** Where a refusal's `{code, message, hint, details, request_id}` is found in `_meta`. */
 export const ERROR_META_KEY = "haproxy-mcp/error";
@@ -48,10 +47,9 @@ export function toolHandlers(
 
     "tools/call"({ params: { name, arguments: args = {} } }, asked) {
       const definition = byName.get(name);
-      if (!definition) {
-        throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Tool ${name} not found`);
-      }
-      const { caller, context, requestId } = asked;
+      if (!definition) throw invalidParams(`Tool ${name} not found`);
+      const { caller, context } = asked;
+      const { requestId } = caller;
       const traced = <T>(span: string, act: (span: Span) => Promise<T>) =>
         logWithin(requestId, () => withSpan(span, act));
       const run = (call: Pick<Parameters<ToolsClient["call"]>[1], "args" | "verdict">) =>

@@ -94,10 +94,7 @@ export function programActs(
       }
     },
 
-    readConfig: async () => ({
-      path: host.configFile,
-      text: await readWithoutSecrets(host.configFile),
-    }),
+    readConfig: () => readWithoutSecrets(host.configFile),
 
     async hostStatus(_, { signal }) {
       const { podman, ways } = open(signal, STATUS_MS);

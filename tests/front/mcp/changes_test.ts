@@ -34,6 +34,29 @@ Deno.test("createChanges: each hears of what it subscribed to, stdio's client of
   deepEqual(one.told, ["list", "a", "list", "a"]);
 });
 
+Deno.test("createChanges: who can't be told keeps nobody else from hearing, now and later", async () => {
+  const changes = createChanges();
+  const [broken, other] = [connection(), connection()];
+  const fail = () => {
+    throw new Error("no such capability");
+  };
+  Object.assign(broken.connection.server, {
+    sendResourceListChanged: fail,
+    sendResourceUpdated: fail,
+  });
+  for (const each of [broken, other]) {
+    changes.join(each.connection, "subscribed");
+    changes.subscribe(each.connection, "a");
+  }
+  await changes.publish({ list: true, updated: ["a"] });
+  deepEqual(other.told, ["list", "a"]);
+  const forget = changes.bus.subscribe(fail);
+  await changes.publish({ list: true, updated: ["a"] }).catch(() => {});
+  forget();
+  await changes.publish({ list: false, updated: ["a"] });
+  equal(other.told.at(-1), "a");
+});
+
 Deno.test("createChanges: the bus hears only of what a stream listens to, while it does", async () => {
   const changes = createChanges();
   const heard: string[] = [];
