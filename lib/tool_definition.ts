@@ -60,10 +60,10 @@ export interface ToolCall {
   readonly args: unknown;
   readonly caller: Caller;
   /**
-   * preview: a dry run, for the question that a person is asked; declined: their answer to it was no; refused: the caller's
-   * access only reads. The last two do nothing but stand in the audit log.
+   * preview: a dry run, for the question that a person is asked; accepted, declined: their answer to it; unanswered: there
+   * came none; refused: the caller's access only reads. The last three do nothing but stand in the audit log.
    */
-  readonly verdict?: "preview" | "declined" | "refused";
+  readonly verdict?: "preview" | "accepted" | "declined" | "unanswered" | "refused";
 }
 
 /** A tool that wants a person's word: it has the parameter `confirm`. */

@@ -6,6 +6,10 @@ import { readProcess } from "../lib/reconcile/processes.ts";
 import { countKinds } from "../lib/reconcile/subject.ts";
 import type { ToolContext } from "./context.ts";
 
+/** Scrapers wait ten seconds as a rule: what disk says is told in time, whatever HAProxy does. */
+const ANSWER_MS = 2_000;
+const COMPARE_MS = 5_000;
+
 export async function measure(context: ToolContext, signal: AbortSignal): Promise<Measured> {
   const { transactions, issuer, runtime } = context;
   const [{ up, sync }, counts, entries] = await Promise.all([
@@ -35,12 +39,15 @@ async function compare(
   { transactions, runtime }: ToolContext,
   signal: AbortSignal,
 ): Promise<{ readonly up: boolean; readonly sync?: Measured["sync"] }> {
+  const up = await readProcess(runtime, { signal, deadlineMs: ANSWER_MS })
+    .then(() => true, () => false);
+  if (!up) return { up };
   try {
-    const { differences, problems } = await transactions.drift(signal);
-    return { up: true, sync: { ...countKinds(differences), problems: problems.length } };
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(COMPARE_MS)]);
+    const { differences, problems } = await transactions.drift(inTime);
+    return { up, sync: { ...countKinds(differences), problems: problems.length } };
   } catch (cause) {
-    if (AgentError.from(cause).code === "HAPROXY_UNREACHABLE") return { up: false };
-    // The files, perhaps, which says nothing of HAProxy.
-    return { up: await readProcess(runtime).then(() => true, () => false) };
+    // The files can't be read, or HAProxy has fallen silent since.
+    return { up: AgentError.from(cause).code !== "HAPROXY_UNREACHABLE" };
   }
 }

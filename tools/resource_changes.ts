@@ -7,6 +7,7 @@ import { type ResourceChanges, resourceUri } from "../lib/resource_definition.ts
 import type { RootFiles } from "../lib/sandbox/files.ts";
 import type { CertificatesFile } from "../lib/state/certificates_file.ts";
 import type { Change, Desired } from "../lib/state/model.ts";
+import { pemFile } from "../lib/transaction/certificates/disk.ts";
 
 export type Publish = (changes: ResourceChanges) => void;
 
@@ -56,7 +57,9 @@ export function touchedBy(changes: readonly Change[], desired: Desired): Resourc
 export function watchFiles(options: ResourceChangesOptions): ResourceWatch {
   const { files, paths, configFile, publish } = options;
   const seen = new Map<string, string>();
+  /** By domain: its record, and which file it is. */
   let records = new Map<string, string>();
+  let certificates = new Map<string, string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
 
@@ -68,20 +71,33 @@ export function watchFiles(options: ResourceChangesOptions): ResourceWatch {
     return before !== undefined && before !== now;
   }
 
-  /** The domains whose record is another. */
-  async function changedCertificates(): Promise<string[]> {
-    const before = records;
-    const { domains, records: known } = await options.certificates();
-    records = new Map(domains.map((domain) => [domain, JSON.stringify(known.get(domain) ?? null)]));
-    return [...new Set([...before.keys(), ...records.keys()])]
-      .filter((domain) => before.get(domain) !== records.get(domain));
+  async function readRecords(): Promise<Map<string, string>> {
+    const { domains, records } = await options.certificates();
+    return new Map(domains.map((domain) => [domain, JSON.stringify(records.get(domain) ?? null)]));
+  }
+
+  /** The domains whose record or whose file is another. */
+  function changedCertificates(): string[] {
+    const before = certificates;
+    certificates = new Map(
+      [...records].map(([domain, record]) => [
+        domain,
+        `${files.signature(pemFile(paths, domain))} ${record}`,
+      ]),
+    );
+    return [...new Set([...before.keys(), ...certificates.keys()])]
+      .filter((domain) => before.get(domain) !== certificates.get(domain));
   }
 
   async function look(first: boolean): Promise<void> {
-    const certificatesChanged = [paths.certificates, paths.crtList].map(isNew).includes(true);
-    const named = first || certificatesChanged ? await changedCertificates() : [];
+    const listsChanged = [paths.certificates, paths.crtList].map(isNew).includes(true);
+    // Files come and go by rename; one that is written in place shows by itself.
+    const folderChanged = isNew(paths.certsFolder);
+    if (first || listsChanged) records = await readRecords();
+    const named = changedCertificates();
+    const anyChanged = listsChanged || folderChanged || named.length > 0;
     const updated = [
-      ...(certificatesChanged ? ["haproxy://certificates"] : []),
+      ...(anyChanged && !first ? ["haproxy://certificates"] : []),
       ...(first ? [] : named.map((domain) => resourceUri("certificates", domain))),
       ...(isNew(paths.audit) ? ["haproxy://audit"] : []),
       ...(configFile.startsWith(`${files.root}/`) && isNew(configFile) ? ["haproxy://config"] : []),

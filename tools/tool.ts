@@ -11,6 +11,7 @@ import type {
   ToolResult,
 } from "../lib/tool_definition.ts";
 import type { ChangeRequest, Outcome } from "../lib/transaction/request.ts";
+import type { AuditRecord } from "../lib/state/audit.ts";
 import type { ToolContext } from "./context.ts";
 
 export interface ToolCallContext extends CallContext, Pick<ToolCall, "caller" | "verdict"> {}
@@ -81,10 +82,17 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
     if (call.verdict === "declined") {
       throw new AgentError("CANCELLED", `${name} was declined. Nothing was changed.`);
     }
+    if (call.verdict === "unanswered") {
+      const hint = "Ask the person, then call again.";
+      const message =
+        `${name} was not confirmed: nobody answered the question. Nothing was changed.`;
+      throw new AgentError("CANCELLED", message, { hint });
+    }
     if (writes && context.readOnly) {
       throw new AgentError("REFUSED", `${name} changes things, and MCP_READ_ONLY is set.`);
     }
-    const parsed = input.safeParse(args ?? {});
+    const yes = call.verdict === "accepted" && { confirm: true };
+    const parsed = input.safeParse(yes ? { ...args as object, ...yes } : args ?? {});
     if (!parsed.success) throw invalid(parsed.error, input);
     const dryRun = parsed.data.dry_run === true;
     if (needsConfirmation(parsed.data, context)) {
@@ -140,6 +148,7 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
           tool: name,
           args: bounded(args),
           caller: call.caller,
+          ...isAnswer(call.verdict) && { answer: call.verdict },
           code,
           ...more,
           ms,
@@ -160,6 +169,10 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
     },
   };
 }
+
+/** A person's, to the question whether to go on. */
+const isAnswer = (verdict: ToolCall["verdict"]): verdict is AuditRecord["answer"] & string =>
+  verdict === "accepted" || verdict === "declined" || verdict === "unanswered";
 
 /** What changed no domain and no server says so in its first line. */
 function whatChanged(lines: readonly string[], text: string): string[] {

@@ -126,7 +126,7 @@ function relay(
   });
 }
 
-const isStream = ({ headers }: Response): boolean =>
+export const isStream = ({ headers }: Response): boolean =>
   headers.get("content-type")?.startsWith("text/event-stream") ?? false;
 
 /** A notification or a request to the client; the SDK writes each event in one chunk, its data on one line. */

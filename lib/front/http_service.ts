@@ -53,7 +53,13 @@ export function openHttpService(options: HttpServiceOptions): HttpService {
   const mcp = createMcpEndpoint({
     newServer: createServerFactory({ ...options, transport: "http" }),
     changes,
-    limits: { max: maxSessions, idleMs: sessionIdle * 1_000, maxStreams: maxSessions },
+    limits: {
+      max: maxSessions,
+      idleMs: sessionIdle * 1_000,
+      maxStreams: maxSessions,
+      // Each is a connection: the other half is for everybody else, and for the probes.
+      maxUnderWay: Math.ceil(options.maxConnections / 2),
+    },
   });
   const measure = measuring(() => tools.read<Measured>("measure", undefined));
   const app = createHttpApp({

@@ -6,8 +6,15 @@ import type { Measured } from "../measured.ts";
 const FRESH_MS = 1_000;
 /** and for so many times as long as it took to look: of a hundred thousand domains that is not little. */
 const FRESH_TIMES = 10;
+/** But for so long at most. */
+const MOST_FRESH_MS = 10_000;
 
-/** @returns what was measured a moment ago or now; undefined where the tools room could not say */
+/**
+ * What shows that something is wrong is looked at again after a second, however long it took to see: the wait was for
+ * HAProxy, and cost it nothing.
+ *
+ * @returns what was measured a moment ago or now; undefined where the tools room could not say
+ */
 export function measuring(look: () => Promise<Measured>): () => Promise<Measured | undefined> {
   let current: Promise<Measured | undefined> | undefined;
   return () => {
@@ -18,9 +25,10 @@ export function measuring(look: () => Promise<Measured>): () => Promise<Measured
         return undefined;
       });
       current = looking;
-      void looking.then(() => {
-        const took = performance.now() - start;
-        setTimeout(() => current = undefined, Math.max(FRESH_MS, took * FRESH_TIMES));
+      void looking.then((measured) => {
+        const took = measured?.haproxy.up ? performance.now() - start : 0;
+        const fresh = Math.min(MOST_FRESH_MS, Math.max(FRESH_MS, took * FRESH_TIMES));
+        setTimeout(() => current = undefined, fresh);
       });
     }
     return current;

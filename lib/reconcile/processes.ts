@@ -1,6 +1,6 @@
 /** The HAProxy processes behind one address: one, unless a reload is under way or a second HAProxy shares the port. */
 import { AgentError } from "../errors.ts";
-import type { RuntimeAddress, RuntimeClient } from "../runtime/connection.ts";
+import type { ConverseOptions, RuntimeAddress, RuntimeClient } from "../runtime/connection.ts";
 import { type HaproxyProcess, processOf, readInfo } from "../runtime/process.ts";
 import { pause } from "../pause.ts";
 
@@ -12,8 +12,11 @@ const SETTLE_MS = 400;
 const LOOKS = 3;
 const POLL_MS = 20;
 
-export const readProcess = (runtime: RuntimeClient): Promise<HaproxyProcess> =>
-  runtime.converse(async (conversation) => processOf(await readInfo(conversation)));
+export const readProcess = (
+  runtime: RuntimeClient,
+  options?: ConverseOptions,
+): Promise<HaproxyProcess> =>
+  runtime.converse(async (conversation) => processOf(await readInfo(conversation)), options);
 
 /**
  * All that serve: more than one where two HAProxys share the port, which the kernel does not refuse (SO_REUSEPORT) and

@@ -13,6 +13,8 @@ export interface AuditRecord {
   readonly tool: string;
   readonly args: unknown;
   readonly caller: Caller;
+  /** What a person answered whom the client asked. Without it nobody was asked: `confirm` in `args` is the caller's word. */
+  readonly answer?: "accepted" | "declined" | "unanswered";
   /** `OK`, or the error's code. */
   readonly code: string;
   readonly message?: string;
@@ -70,6 +72,30 @@ function lastByte(file: Deno.FsFile, end: number): number {
   return last[0];
 }
 
+const BLOCK = 64 * 1024;
+
+/** Read from its end: a full file has a hundred times as many. What a crash cut off has no end, and is left out. */
+function lastLines(file: Deno.FsFile, count: number): string[] {
+  let start = file.statSync().size;
+  let tail: Uint8Array<ArrayBuffer> = new Uint8Array();
+  let ends = 0;
+  // The end of the line before the first one that is wanted, too.
+  while (start > 0 && ends <= count) {
+    const length = Math.min(BLOCK, start);
+    start -= length;
+    file.seekSync(start, Deno.SeekMode.Start);
+    const block = new Uint8Array(length);
+    for (let read = 0; read < length;) read += file.readSync(block.subarray(read)) ?? length;
+    ends += block.reduce((sum, byte) => sum + Number(byte === NEWLINE), 0);
+    tail = new Uint8Array([...block, ...tail]);
+  }
+  const whole = tail.subarray(
+    start > 0 ? tail.indexOf(NEWLINE) + 1 : 0,
+    tail.lastIndexOf(NEWLINE) + 1,
+  );
+  return new TextDecoder().decode(whole).split("\n").filter(Boolean).slice(-count);
+}
+
 export function openAudit(
   files: RootFiles,
   { audit: path, auditLock }: Pick<Files, "audit" | "auditLock">,
@@ -115,11 +141,9 @@ export function openAudit(
     async last(count) {
       const lines: string[] = [];
       for (let number = 0; number <= kept && lines.length < count; number++) {
-        const text = await files.read(numbered(number));
-        if (text === undefined) break;
-        // What a crash cut off has no end.
-        const whole = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter(Boolean);
-        lines.unshift(...whole.slice(-(count - lines.length)));
+        if (files.signature(numbered(number)) === "missing") break;
+        using file = await files.openAppend(numbered(number));
+        lines.unshift(...lastLines(file, count - lines.length));
       }
       return lines;
     },

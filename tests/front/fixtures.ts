@@ -121,7 +121,9 @@ export function openFixtureTools(name = "first", more: Handlers = {}) {
       const { name, confirm, dry_run } = args as Record<string, unknown>;
       if (verdict === "declined") throw new AgentError("CANCELLED", "It was declined.");
       if (name === "missing") throw new AgentError("NOT_FOUND", "There is no missing.");
-      begun.push(`remove ${name}${dry_run ? " rehearsed" : ""}${confirm ? " confirmed" : ""}`);
+      if (verdict === "unanswered") throw new AgentError("CANCELLED", "Nobody answered.");
+      const isConfirmed = confirm || verdict === "accepted";
+      begun.push(`remove ${name}${dry_run ? " rehearsed" : ""}${isConfirmed ? " confirmed" : ""}`);
       const text = dry_run
         ? `Dry run, nothing was changed. It would be: Removed ${name}.`
         : `Removed ${name}.`;

@@ -49,6 +49,18 @@ Deno.test("a full log makes room: the newest lines are in audit.jsonl, older one
   for (const log of logs) log.close();
 });
 
+Deno.test("last finds lines however long they are, and leaves out what was cut off", async () => {
+  await using root = await testRoot();
+  const lengths = [10, 70_000, 5, 200_000, 65_535, 65_536, 1, 30];
+  const lines = lengths.map((length, i) => `{"n":${i},"ü":"${"ü".repeat(length)}"}`);
+  await Deno.writeTextFile(root.paths.audit, lines.map((line) => `${line}\n`).join("") + '{"cut');
+  const log = openAudit(root.files, root.paths, ME);
+  for (let count = 1; count <= lines.length + 1; count++) {
+    assert.deepEqual(await log.last(count), lines.slice(-count), `${count}`);
+  }
+  log.close();
+});
+
 const ME = { pid: 1, room: 1 };
 
 const record = (tool: string) => ({

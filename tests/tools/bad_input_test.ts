@@ -1,5 +1,6 @@
 /** Every refusal is a clear error with its code, and leaves files and HAProxy byte for byte as they were. */
 import assert from "node:assert/strict";
+import type { ToolCall } from "../../lib/tool_definition.ts";
 import { removeDomain } from "../../tools/domains.ts";
 import { openTools } from "../support/tools.ts";
 
@@ -159,7 +160,7 @@ Deno.test("every writing call is in the audit log with its code, refused ones an
 
 Deno.test("a question's dry run is no call in the audit log, unless it is refused; a no is CANCELLED there, and read-only access REFUSED", async () => {
   await using rig = await openTools({ domains: "a.test pool_1\n" });
-  const run = (domain: string, verdict: "preview" | "declined" | "refused", dry_run: boolean) =>
+  const run = (domain: string, verdict: ToolCall["verdict"], dry_run: boolean) =>
     removeDomain.run({ domain, dry_run }, rig.context, {
       signal: new AbortController().signal,
       progress: () => {},
@@ -171,12 +172,20 @@ Deno.test("a question's dry run is no call in the audit log, unless it is refuse
   await assert.rejects(run("b.test", "preview", true), { code: "NOT_FOUND" });
   await assert.rejects(run("a.test", "declined", false), { code: "CANCELLED" });
   await assert.rejects(run("a.test", "refused", false), { code: "REFUSED" });
+  await assert.rejects(run("a.test", "unanswered", false), { code: "CANCELLED" });
   const lines = (await rig.file("data/audit.jsonl")).trim().split("\n");
   const records = lines.map((line) => JSON.parse(line));
   assert.deepEqual(records.map(({ code, args }) => [code, args.domain]), [
     ["NOT_FOUND", "b.test"],
     ["CANCELLED", "a.test"],
     ["REFUSED", "a.test"],
+    ["CANCELLED", "a.test"],
+  ]);
+  assert.deepEqual(records.map(({ answer }) => answer), [
+    undefined,
+    "declined",
+    undefined,
+    "unanswered",
   ]);
   assert.deepEqual([records[1].who, records[1].client, records[1].request_id], [
     "MCP_TOKEN 1",
@@ -184,6 +193,34 @@ Deno.test("a question's dry run is no call in the audit log, unless it is refuse
     "r1",
   ]);
   assert.equal((await rig.call("list_domains")).structured.count, 1);
+});
+
+Deno.test("a person's yes is in the audit log as theirs, and counts where confirm=true is needed", async () => {
+  await using rig = await openTools({ domains: "a.test pool_1\n", confirm: "require" });
+  const run = (verdict: ToolCall["verdict"], args: object) =>
+    removeDomain.run({ domain: "a.test", ...args }, rig.context, {
+      signal: new AbortController().signal,
+      progress: () => {},
+      caller: { transport: "http", who: "MCP_TOKEN 1" },
+      verdict,
+    });
+  await assert.rejects(run(undefined, {}), { code: "CONFIRMATION_NEEDED" });
+  await run(undefined, { confirm: true, dry_run: true });
+  await run("accepted", {});
+  const lines = (await rig.file("data/audit.jsonl")).trim().split("\n");
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line)).map(({ code, args, answer }) => [
+      code,
+      args.confirm,
+      answer,
+    ]),
+    [["CONFIRMATION_NEEDED", undefined, undefined], ["OK", true, undefined], [
+      "OK",
+      undefined,
+      "accepted",
+    ]],
+  );
+  assert.equal((await rig.call("list_domains")).structured.count, 0);
 });
 
 Deno.test("with MCP_READ_ONLY the writing tools refuse, and the reading ones answer", async () => {

@@ -62,6 +62,20 @@ Deno.test("measure: HAProxy, what differs, counts and certificates; and that HAP
 
   await rig.haproxy.runtime(`add map ${rig.haproxy.options.map} stray.test pool_1`);
   assert.equal((await look()).sync?.domains, 1);
+  // Held up, it says nothing: what disk says is told before a scraper gives up.
+  const pid = await rig.haproxy.workerPid();
+  Deno.kill(pid, "SIGSTOP");
+  const late = new Promise<never>((_, reject) => {
+    const timer = setTimeout(() => reject(new Error("no answer within 10 s")), 10_000);
+    Deno.unrefTimer(timer);
+  });
+  try {
+    const hung = await Promise.race([look(), late]);
+    assert.deepEqual([hung.haproxy.up, hung.sync, hung.domains], [false, undefined, 1]);
+    assert.equal(hung.certificates[0].domain, "default");
+  } finally {
+    Deno.kill(pid, "SIGCONT");
+  }
   await rig.haproxy.kill9();
   const { haproxy, sync } = await look();
   assert.deepEqual([haproxy.up, sync], [false, undefined]);

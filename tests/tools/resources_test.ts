@@ -172,4 +172,19 @@ Deno.test("changes are told: of certificates, the audit log and haproxy.cfg with
   }
   await Deno.writeTextFile(rig.haproxy.configFile, "# edited\n", { append: true });
   await eventually(() => told.has("haproxy://config"));
+
+  // Replaced by another of the same names: neither the list nor the record is another.
+  told.clear();
+  const next = await pki.issue(["c.test"]);
+  await Deno.writeTextFile(join(rig.haproxy.root, "certs/c.test.pem"), next.pem);
+  await rig.call("load_cert", { domain: "c.test" });
+  for (const uri of ["haproxy://certificates", "haproxy://certificates/c.test"]) {
+    await eventually(() => told.has(uri));
+  }
+  told.clear();
+  const other = await pki.issue(["haproxy-mcp.invalid"]);
+  const folder = join(rig.haproxy.root, "certs");
+  await Deno.writeTextFile(join(folder, ".new"), other.pem, { mode: 0o600 });
+  await Deno.rename(join(folder, ".new"), join(folder, "default.pem"));
+  await eventually(() => told.has("haproxy://certificates"));
 });

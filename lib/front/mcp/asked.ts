@@ -47,6 +47,9 @@ interface Envelope {
 
 const envelopeOf = ({ mcpReq }: ServerContext) => mcpReq.envelope as Envelope | undefined;
 
+/** A call of the 2026-07-28 era: what has to be asked first is its answer, and it comes again. */
+export const isStateless = ({ context }: Asked): boolean => envelopeOf(context) !== undefined;
+
 /** The client's name for itself, cut to what fits a log line. */
 function clientName({ server }: Connection, context: ServerContext): string {
   const info = envelopeOf(context)?.[CLIENT_INFO_META_KEY] ?? server.getClientVersion();

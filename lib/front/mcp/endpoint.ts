@@ -5,12 +5,13 @@ import {
   isLegacyRequest,
   type McpServerFactory,
 } from "@modelcontextprotocol/server";
-import { coalesce } from "../coalesce.ts";
+import { coalesce, isStream } from "../coalesce.ts";
 import { follow } from "../follow.ts";
 import { createLasting } from "../lasting.ts";
 import type { SessionLimits } from "../sessions.ts";
+import { createShare } from "../share.ts";
 import type { Changes } from "./changes.ts";
-import { type HandedOn, HOLD_MS, logRefusal, toHandlers } from "./handed_on.ts";
+import { type HandedOn, HOLD_MS, logRefusal, type TakenOn, toHandlers } from "./handed_on.ts";
 import { listenedIn } from "./messages.ts";
 import { MAX_SUBSCRIBED } from "./resources.ts";
 import { busy, rpcError, rpcResponse } from "./rpc_error.ts";
@@ -33,6 +34,8 @@ export interface EndpointOptions {
   readonly limits: SessionLimits & {
     /** Lasting streams that may be open at once. */
     readonly maxStreams: number;
+    /** Requests of one principal that may be without a whole answer at once, lasting streams included. */
+    readonly maxUnderWay: number;
   };
 }
 
@@ -41,6 +44,7 @@ const MAX_INITIALIZE = 64 * 1024;
 
 export function createMcpEndpoint({ newServer, changes, limits }: EndpointOptions): McpEndpoint {
   const lasting = createLasting(limits.maxStreams);
+  const share = createShare(limits.maxUnderWay);
   const sessions = createSessionEndpoint({ newServer, limits, lasting });
   const modern = createMcpHandler(newServer, {
     legacy: "reject",
@@ -51,7 +55,7 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
 
   async function handleModern(
     { url, method, headers }: Request,
-    handed: HandedOn,
+    handed: TakenOn,
     signal: AbortSignal,
     onEnd: () => void = () => {},
   ): Promise<Response> {
@@ -59,6 +63,7 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
     const end = () => {
       own.release();
       onEnd();
+      handed.release();
     };
     try {
       // A signal of ours: that of Deno.serveHttp's requests tells of no closed connection.
@@ -70,7 +75,7 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
     }
   }
 
-  async function listen(request: Request, handed: HandedOn, uris: readonly string[]) {
+  async function listen(request: Request, handed: TakenOn, uris: readonly string[]) {
     if (uris.length > MAX_SUBSCRIBED) {
       const { id = null } = handed.parsedBody as { id?: number | string };
       const message = `A stream subscribes to ${MAX_SUBSCRIBED} resources at most.`;
@@ -86,6 +91,26 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
     return await handleModern(request, handed, stream.signal, end);
   }
 
+  async function route(request: Request, handed: TakenOn): Promise<Response> {
+    const { parsedBody, gone } = handed;
+    if (request.method === "POST" && parsedBody === undefined) {
+      return rpcResponse(400, -32700, "Parse error");
+    }
+    if (!await isLegacyRequest(request, parsedBody)) {
+      const uris = listenedIn(parsedBody);
+      return uris ? await listen(request, handed, uris) : await handleModern(request, handed, gone);
+    }
+    const id = request.headers.get("mcp-session-id");
+    if (id !== null) return await sessions.handle(id, request, handed);
+    if (!isInitializeRequest(parsedBody)) {
+      return rpcResponse(400, -32000, "Bad Request: Mcp-Session-Id header is required");
+    }
+    if (JSON.stringify(parsedBody).length > MAX_INITIALIZE) {
+      return rpcResponse(413, -32000, `initialize is larger than ${MAX_INITIALIZE} bytes`);
+    }
+    return await sessions.start(request, handed);
+  }
+
   return {
     get sessions() {
       return sessions.size;
@@ -94,25 +119,17 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
       return lasting.size;
     },
     async handle(request, handed) {
-      const { parsedBody, gone } = handed;
-      if (request.method === "POST" && parsedBody === undefined) {
-        return rpcResponse(400, -32700, "Parse error");
+      const release = share.take(handed.admitted.principal.key);
+      if (!release) return busy("Too many requests of this caller have no answer yet.");
+      try {
+        const response = await route(request, { ...handed, release });
+        // A stream does so itself, when it has ended.
+        if (!isStream(response)) release();
+        return response;
+      } catch (cause) {
+        release();
+        throw cause;
       }
-      if (!await isLegacyRequest(request, parsedBody)) {
-        const uris = listenedIn(parsedBody);
-        return uris
-          ? await listen(request, handed, uris)
-          : await handleModern(request, handed, gone);
-      }
-      const id = request.headers.get("mcp-session-id");
-      if (id !== null) return await sessions.handle(id, request, handed);
-      if (!isInitializeRequest(parsedBody)) {
-        return rpcResponse(400, -32000, "Bad Request: Mcp-Session-Id header is required");
-      }
-      if (JSON.stringify(parsedBody).length > MAX_INITIALIZE) {
-        return rpcResponse(413, -32000, `initialize is larger than ${MAX_INITIALIZE} bytes`);
-      }
-      return await sessions.start(request, handed);
     },
     revoke(isOut) {
       sessions.revoke(isOut);

@@ -22,8 +22,12 @@ export const EVENT_LIMITS: EventStoreLimits = {
 
 export interface EventStore
   extends Required<NonNullable<WebStandardStreamableHTTPServerTransportOptions["eventStore"]>> {
-  /** What `act` sends is sent for these requests: their stream is known by it. */
+  /** What `act` sends is sent for these requests: their stream is known by it. They have no answer yet. */
   within<T>(requests: readonly RequestId[], act: () => T): T;
+  /** One of these that has no answer yet, or stands here twice: another request of its id would get it, or none. */
+  inUse(requests: readonly RequestId[]): RequestId | undefined;
+  /** These were refused before they had a stream. */
+  forget(requests: readonly RequestId[]): void;
   /** The request was cancelled: its stream has no more to say. */
   close(request: RequestId): void;
   /** True where the stream of this event was closed so: it need not be resumed. */
@@ -57,6 +61,8 @@ export function createEventStore(
   const events: StoredEvent[] = [];
   const streams = new Map<RequestId, string>();
   const closed = new Set<string>();
+  /** By the id of each request that has no answer yet: those of its stream that have none, its own included. */
+  const unanswered = new Map<RequestId, Set<RequestId>>();
   let last = 0;
   let characters = 0;
 
@@ -73,6 +79,14 @@ export function createEventStore(
     }
   }
 
+  /** A stream ends with the last answer; until then all its ids are in use. */
+  function settle(request: RequestId): void {
+    const open = unanswered.get(request);
+    open?.delete(request);
+    if (open?.size !== 0) return;
+    for (const [id, each] of unanswered) if (each === open) unanswered.delete(id);
+  }
+
   /** Known by its place alone: what came before it may be gone. */
   function streamOf(eventId: string): string | undefined {
     const [, stream, number] = /^(.+)_(\d{1,15})$/.exec(eventId) ?? [];
@@ -85,7 +99,10 @@ export function createEventStore(
       if (stream !== STANDALONE) {
         for (const request of requestsOf.getStore() ?? []) streams.set(request, stream);
       }
-      if (!("method" in message) && "id" in message) streams.delete(message.id!);
+      if (!("method" in message) && "id" in message) {
+        streams.delete(message.id!);
+        settle(message.id!);
+      }
       const { length } = JSON.stringify(message);
       events.push({ id, stream, message, length, at: now() });
       characters += length;
@@ -107,8 +124,17 @@ export function createEventStore(
       }
       return stream;
     },
-    within: (requests, act) => requestsOf.run(requests, act),
+    within(requests, act) {
+      const open = new Set(requests);
+      for (const id of requests) unanswered.set(id, open);
+      return requestsOf.run(requests, act);
+    },
+    inUse: (requests) => requests.find((id, i) => unanswered.has(id) || requests.indexOf(id) !== i),
+    forget(requests) {
+      for (const id of requests) unanswered.delete(id);
+    },
     close(request) {
+      settle(request);
       const stream = streams.get(request);
       if (stream === undefined) return;
       streams.delete(request);

@@ -10,6 +10,12 @@ export interface HandedOn {
   readonly gone: AbortSignal;
 }
 
+/** One that is being answered. */
+export interface TakenOn extends HandedOn {
+  /** The answer has ended, or its reader has left. May be called more than once. */
+  release(): void;
+}
+
 /** How long an answer is held back until its end is known. */
 export const HOLD_MS = 200;
 

@@ -3,18 +3,18 @@ import {
   type McpServerFactory,
   WebStandardStreamableHTTPServerTransport as SessionTransport,
 } from "@modelcontextprotocol/server";
-import { coalesce, watchEnd } from "../coalesce.ts";
+import { coalesce, isStream, watchEnd } from "../coalesce.ts";
 import type { Lasting } from "../lasting.ts";
 import { createSessions, type SessionLimits } from "../sessions.ts";
-import { type HandedOn, HOLD_MS, logRefusal, toHandlers } from "./handed_on.ts";
+import { HOLD_MS, logRefusal, type TakenOn, toHandlers } from "./handed_on.ts";
 import { createEventStore, type EventStore } from "./event_store.ts";
 import { cancelledIn, requestsIn } from "./messages.ts";
 import { busy, rpcResponse } from "./rpc_error.ts";
 
 export interface SessionEndpoint {
   readonly size: number;
-  start(request: Request, handed: HandedOn): Promise<Response>;
-  handle(id: string, request: Request, handed: HandedOn): Promise<Response>;
+  start(request: Request, handed: TakenOn): Promise<Response>;
+  handle(id: string, request: Request, handed: TakenOn): Promise<Response>;
   /** Ends the sessions of whoever is no longer let in. */
   revoke(isOut: (key: string) => boolean): void;
   close(): void;
@@ -45,7 +45,7 @@ export function createSessionEndpoint(
   });
   const sweeper = setInterval(sessions.sweep, sweepEveryMs(limits.idleMs));
 
-  async function handle(id: string, request: Request, handed: HandedOn): Promise<Response> {
+  async function handle(id: string, request: Request, handed: TakenOn): Promise<Response> {
     const session = sessions.use(id);
     const { principal } = handed.admitted;
     if (session?.owner !== principal.key) return rpcResponse(404, -32001, "Session not found");
@@ -54,6 +54,12 @@ export function createSessionEndpoint(
     // For event streams this says that there is nothing to come back for (HTML, 9.2.2).
     if (isGet && events.isClosed(request.headers.get("last-event-id") ?? "")) {
       return new Response(null, { status: 204 });
+    }
+    const requests = requestsIn(handed.parsedBody);
+    const taken = events.inUse(requests);
+    if (taken !== undefined) {
+      const message = `The request id ${JSON.stringify(taken)} is in use. Give each another one.`;
+      return rpcResponse(400, -32600, message);
     }
     const stream = isGet ? lasting.open(principal, handed.gone) : undefined;
     if (isGet && !stream) return busy("All streams are in use.");
@@ -64,13 +70,15 @@ export function createSessionEndpoint(
       ended = true;
       release();
       stream?.close();
+      handed.release();
     };
     try {
       const { parsedBody } = handed;
       const response = await events.within(
-        requestsIn(parsedBody),
+        requests,
         () => transport.handleRequest(request, toHandlers(handed)),
       );
+      if (!isStream(response)) events.forget(requests);
       for (const requestId of cancelledIn(parsedBody)) {
         // The SDK answers nothing to a cancelled call, and leaves its stream open for ever.
         transport.closeSSEStream(requestId);
@@ -80,6 +88,7 @@ export function createSessionEndpoint(
         ? watchEnd(response, stream.signal, end)
         : await coalesce(response, HOLD_MS, handed.gone, end);
     } catch (cause) {
+      events.forget(requests);
       end();
       throw cause;
     }

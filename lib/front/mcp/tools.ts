@@ -56,7 +56,7 @@ export function toolHandlers(
         tools.call(definition, { ...call, caller }, {
           signal: context.mcpReq.signal,
           // A dry run for a question makes none: the call's own has to begin after it, and only ever grow.
-          onProgress: call.verdict === undefined ? progressSender(context) : undefined,
+          onProgress: call.verdict === "preview" ? undefined : progressSender(context),
         });
       return traced(`tools/call ${name}`, async (span) => {
         span.setAttributes({
@@ -74,7 +74,7 @@ export function toolHandlers(
             code = "ASKED";
             return decision.ask;
           }
-          return toResult(await run({ args: decision.args }));
+          return toResult(await run({ args, ...decision }));
         } catch (cause) {
           const error = AgentError.from(cause);
           code = error.code;

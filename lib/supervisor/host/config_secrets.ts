@@ -15,9 +15,9 @@ interface Word {
   readonly raw: string;
 }
 
-/** The next word is secret. */
+/** The next word is secret, behind flags. */
 const BEFORE_SECRET =
-  /(^|[-_.])(pass|passwd|password|passphrase|secret|psk|cookie-key|auth-key|api-key|apikey)$/i;
+  /(^|[-_.])(http_auth_bearer|pass|passwd|password|passphrase|secret|psk|cookie-key|auth-key|api-key|apikey)$/i;
 /** What such a header, cookie or parameter holds lets somebody in. */
 const SENSITIVE = /auth|key|token|secret|cookie|pass|session|sig(nature)?$|credential/i;
 const SETS_HEADER = /^(set|add|replace)-(header|value|cookie)$/i;
@@ -35,15 +35,31 @@ export function hideSecrets(text: string): string {
 function hideInLine(line: string): string {
   const words = wordsOf(line);
   const hidden = new Set<number>();
-  const [first = "", second = ""] = words.map(({ raw }) => raw.toLowerCase());
+  // What is commented out was in use once.
+  const begin = Math.max(0, words.findIndex(({ raw }) => !/^(#+|no|default)$/i.test(raw)));
+  const second = begin + 1;
+  const first = words[begin]?.raw.replace(/^#+/, "").toLowerCase() ?? "";
   const isAllSecret = first === "setenv" || first === "presetenv" ||
-    (first === "stats" && second === "auth");
-  if (isAllSecret) words.forEach((_, i) => i > 1 && hidden.add(i));
+    (first === "stats" && words[second]?.raw.toLowerCase() === "auth");
+  if (isAllSecret) words.forEach((_, i) => i > second && hidden.add(i));
+  /** What a fetch is compared with. Flags say how, not with what. */
+  const hideOperands = (from: number, most = Infinity) => {
+    for (let j = from, count = 0; j < words.length && count < most; j++) {
+      if (ENDS_CONDITION.test(words[j].raw)) return;
+      const isFlag = /^-/.test(words[j].raw) || words[j - 1].raw === "-m";
+      if (isFlag) continue;
+      hidden.add(j);
+      count++;
+    }
+  };
   for (const [i, { raw }] of words.entries()) {
-    if (BEFORE_SECRET.test(raw)) hidden.add(i + 1);
+    if (BEFORE_SECRET.test(raw)) {
+      if (words[i + 1]?.raw.startsWith("-")) hideOperands(i + 1, 1);
+      else hidden.add(i + 1);
+    }
     if (
       /^(tcp-check|http-check)$/.test(first) && SENDS.test(raw) &&
-      !(first === "http-check" && i === 1)
+      !(first === "http-check" && i === second)
     ) {
       hidden.add(i + 1);
     }
@@ -53,13 +69,7 @@ function hideInLine(line: string): string {
         hidden.add(j);
       }
     }
-    if (SENSITIVE.test(FETCH.exec(raw)?.[1] ?? "")) {
-      for (let j = i + 1; j < words.length && !ENDS_CONDITION.test(words[j].raw); j++) {
-        // Flags: how to compare, not with what.
-        const isFlag = /^-/.test(words[j].raw) || words[j - 1].raw === "-m";
-        if (!isFlag) hidden.add(j);
-      }
-    }
+    if (SENSITIVE.test(FETCH.exec(raw)?.[1] ?? "")) hideOperands(i + 1);
   }
   return words.toReversed().reduce((shown, { start, end, raw }, i) => {
     const word = hidden.has(words.length - 1 - i) ? HIDDEN : withoutSecrets(raw);
@@ -74,7 +84,7 @@ function withoutSecrets(word: string): string {
     .replace(/\b(Basic|Bearer)([ \t]|\\ )+[^\s"')]+/gi, `$1 ${HIDDEN}`)
     .replace(/(:\/\/[^\s/:@]*:)[^\s/@]+@/g, `$1${HIDDEN}@`)
     .replace(
-      /\b([\w-]*(?:auth|key|token|secret|passw?o?r?d?|session|credential)[\w-]*=)[^\s&"';,]+/gi,
+      /\b([\w-]*(?:auth|key|token|secret|passw?o?r?d?|session|sig|signature|credential)[\w-]*=)[^\s&"';,]+/gi,
       `$1${HIDDEN}`,
     );
 }

@@ -130,6 +130,20 @@ Deno.test("2025: a client that only opens pages is not asked by a form", async (
   await client.close();
 });
 
+Deno.test("2025: a client that can't put the question after all gets CANCELLED, with its code and hint", async () => {
+  await using rig = await openRig();
+  const client = newClient("2025", { elicitation: {} });
+  client.setRequestHandler("elicitation/create", () => {
+    throw new Error("no window is open");
+  });
+  await connect(client, rig);
+  const result = await remove(client);
+  equal(result.isError, true);
+  equal(codeOf(result), "CANCELLED");
+  deepEqual(rig.tools.begun, ["remove a rehearsed"]);
+  await client.close();
+});
+
 Deno.test("2025: a call that is cancelled while its question is open ends, and nothing was done", async () => {
   await using rig = await openRig();
   const client = newClient("2025", { elicitation: {} });

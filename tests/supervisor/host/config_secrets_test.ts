@@ -35,6 +35,15 @@ for (
     "presetenv T s3cret s3cret",
     "httpclient.url http://u:s3cret@host/",
     "acl ok req.hdr(x) -m str Bearer\\ s3cretS3cret",
+    "acl ok http_auth_pass -m str s3cret",
+    "acl ok http_auth_bearer -m str -i s3cret",
+    "# stats auth admin:s3cret",
+    "#stats auth admin:s3cret",
+    "## no stats auth admin:s3cret",
+    "no stats auth admin:s3cret",
+    "#   setenv DB_PASS s3cret",
+    "# http-check send meth GET uri / hdr X-Auth s3cret",
+    "http-request set-path /x?sig=s3cret",
     "server a 10.0.0.1:80 check socks4 10.0.0.1:1 # password s3cret",
   ]
 ) {
