@@ -71,8 +71,10 @@ export function parseServersState(text: string): RunningServer[] {
     ip = at("srv_addr"),
     port = at("srv_port");
   const admin = at("srv_admin_state"), op = at("srv_op_state"), weight = at("srv_uweight");
+  const last = Math.max(backend, server, ip, port, admin, op, weight);
   return rows.map((row) => {
     const cells = row.split(" ");
+    if (cells.length <= last) throw new SyntaxError("a row of show servers state ends too early");
     const bits = Number(cells[admin]);
     return {
       backend: cells[backend],

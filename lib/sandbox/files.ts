@@ -33,7 +33,7 @@ export interface RootFiles {
   read(path: string, atMost?: number): Promise<string | undefined>;
   /** Writes and fsyncs the new text beside the file. */
   stage(path: string, text: string, mode?: Mode): Promise<StagedFile>;
-  /** stage + commit + fsync of the folder. */
+  /** stage + commit + fsync of the folder. A failure leaves the text that was there. */
   replace(path: string, text: string, mode?: Mode): Promise<void>;
   /** Puts a staged file in its place, also one that another process staged. */
   move(staged: string, path: string): Promise<void>;
@@ -80,6 +80,11 @@ export async function openRoot(root: string): Promise<RootFiles> {
     }
   }
 
+  async function takeBack(path: string, old: string): Promise<void> {
+    const staged = await files.stage(path, old);
+    await staged.commit().catch(() => staged.discard());
+  }
+
   const files: RootFiles = {
     root: real,
     read: (path, atMost) =>
@@ -123,12 +128,17 @@ export async function openRoot(root: string): Promise<RootFiles> {
         };
       }),
     async replace(path, text, mode) {
+      const old = await files.read(path);
       const staged = await files.stage(path, text, mode);
       await staged.commit().catch(async (cause) => {
         await staged.discard();
         throw cause;
       });
-      await files.syncFolders([path]);
+      await files.syncFolders([path]).catch(async (cause) => {
+        // Readers have it already, and it may not last: whoever is refused finds what was there before.
+        await (old === undefined ? files.remove(path) : takeBack(path, old)).catch(() => {});
+        throw cause;
+      });
     },
     move: (staged, path) =>
       guarded("write", path, async () => {

@@ -43,6 +43,30 @@ Deno.test("replace keeps the mode and the owner of a file, whatever the umask", 
   assert.deepEqual(await root.names("conf"), ["file"]);
 });
 
+Deno.test("replace that can't make its rename last leaves the text that was there, and its mode", async () => {
+  await using root = await testRoot();
+  const path = join(root.root, "conf/file");
+  const { sync } = Deno.FsFile.prototype;
+  for (const old of ["old\n", undefined]) {
+    if (old !== undefined) await Deno.writeTextFile(path, old, { mode: 0o640 });
+    let calls = 0;
+    // The file's own fsync comes first, then the folder's.
+    Deno.FsFile.prototype.sync = function () {
+      if (++calls === 2) throw new Error("Input/output error (os error 5)");
+      return sync.call(this);
+    };
+    try {
+      await assert.rejects(root.files.replace(path, "new\n"), { code: "STATE_IO" });
+    } finally {
+      Deno.FsFile.prototype.sync = sync;
+    }
+    assert.equal(await root.files.read(path), old);
+    if (old !== undefined) assert.equal(await modeOf(path), 0o640);
+    assert.deepEqual(await root.files.names(join(root.root, "conf")), old ? ["file"] : []);
+    await Deno.remove(path).catch(() => {});
+  }
+});
+
 Deno.test("replace makes a new file with the mode that it is told, else 0644", async () => {
   await using root = await testRoot();
   await root.files.replace(join(root.root, "conf/public"), "x");

@@ -115,6 +115,8 @@ export function hostOf(haproxy: Haproxy, wishes: Partial<HostSettings> = {}): Ho
   const acts = programActs({ ...host, ...wishes }, {}) as Handlers;
   return {
     async call(name, args, { signal = new AbortController().signal } = {}) {
+      // Orders need a CA, and with it a process of their own.
+      if (!Object.hasOwn(acts, name)) throw new AgentError("UNSUPPORTED", `The rig lacks ${name}.`);
       return await acts[name](args, { signal, progress: () => {} });
     },
   } as Host;

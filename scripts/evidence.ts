@@ -1,0 +1,61 @@
+/**
+ * Prints what the tests counted (tests/support/evidence/record.ts) as tables, a row for each tool, reader, room or version.
+ *
+ * Usage: evidence.ts FILE [--into DOCUMENT]   --into also puts them between the marks of a document.
+ */
+import type { EvidenceRecord } from "../tests/support/evidence/record.ts";
+
+type Counts = Map<string, number>;
+
+/** Tables and rows in the order of their names, columns in that of their first record. */
+export function tables(records: readonly EvidenceRecord[]): string {
+  const names = [...new Set(records.map(({ table }) => table))].sort();
+  return names.map((name) => table(name, records.filter(({ table }) => table === name))).join("\n");
+}
+
+function table(name: string, records: readonly EvidenceRecord[]): string {
+  const rows = new Map<string, Counts>();
+  const total: Counts = new Map();
+  for (const { row, counts } of records) {
+    const cells = rows.get(row) ?? new Map();
+    rows.set(row, cells);
+    for (const [column, count] of Object.entries(counts)) {
+      for (const sums of [cells, total]) sums.set(column, (sums.get(column) ?? 0) + count);
+    }
+  }
+  // What has to be 0 stands at the end.
+  const columns = [...total.keys()].sort((a, b) => Number(BAD.has(a)) - Number(BAD.has(b)));
+  const line = (first: string, cells: Counts) =>
+    `| ${first} | ${columns.map((column) => cells.get(column) ?? "").join(" | ")} |`;
+  const body = [...rows].sort(([a], [b]) => a < b ? -1 : 1).map(([row, cells]) => line(row, cells));
+  return [
+    `### ${name}\n`,
+    `| | ${columns.join(" | ")} |`,
+    `|---|${"--:|".repeat(columns.length)}`,
+    ...body,
+    ...rows.size > 1 ? [line("**all**", total)] : [],
+    "",
+  ].join("\n");
+}
+
+/** Columns that are to hold zeros. */
+const BAD = new Set(["lost", "half", "escaped", "failed"]);
+
+const MARKS = ["<!-- evidence: written by scripts/soak.sh -->", "<!-- /evidence -->"];
+
+function withTables(document: string, text: string): string {
+  const [before, rest] = document.split(MARKS[0]);
+  const after = rest?.split(MARKS[1])[1];
+  if (after === undefined) throw new Error(`the document lacks ${MARKS.join(" … ")}`);
+  return `${before}${MARKS[0]}\n\n${text}\n${MARKS[1]}${after}`;
+}
+
+if (import.meta.main) {
+  const [file, option, document] = Deno.args;
+  const lines = (await Deno.readTextFile(file)).split("\n").filter(Boolean);
+  const text = tables(lines.map((line) => JSON.parse(line)));
+  console.log(text);
+  if (option === "--into") {
+    await Deno.writeTextFile(document, withTables(await Deno.readTextFile(document), text));
+  }
+}
