@@ -52,8 +52,8 @@ export interface Whole {
   /** Brings all of HAProxy to what disk says, and goes on after a refusal. */
   reconcile(): Promise<Reconciled>;
   /**
-   * First a change, where the plan has one; it is whole or not at all. Then as `reconcile`. Throws CONFLICT where two
-   * HAProxys share the port.
+   * First a change, where the plan has one; it is whole or not at all. Then as `reconcile`; what breaks that off after a
+   * change was made is OUTCOME_UNKNOWN. Throws CONFLICT where two HAProxys share the port.
    */
   restore(request: ChangeRequest<null>): Promise<Restored>;
   /**
@@ -174,7 +174,9 @@ export function whole(parts: WholeParts): Whole {
     const { changes } = request.plan(store.desired);
     const real = changes.filter((change) => !changesNothing(change));
     if (real.length > 0) await parts.carryOut(request);
-    const { changed, problems } = await bringInLine();
+    const { changed, problems } = await bringInLine().catch((cause) => {
+      throw real.length > 0 ? restUnknown(cause) : cause;
+    });
     const all = distinct([...subjectsOf(real), ...changed]);
     return { changed: all, unchanged: unchanged(all), problems };
   }
@@ -205,6 +207,19 @@ export function whole(parts: WholeParts): Whole {
     restore: (request) => waitingWith(request.signal, locked, () => restore(request)),
     reload: reloader({ ...parts, bringInLine, putFilesInOrder }),
   };
+}
+
+/** A refusal that says "nothing was changed" would be a lie here. */
+function restUnknown(cause: unknown): AgentError {
+  const { code, message } = AgentError.from(cause);
+  return new AgentError(
+    "OUTCOME_UNKNOWN",
+    `The servers are restored and kept; whether all else is as the files say is not known: ${message}`,
+    {
+      hint: "haproxy_restore_state with source=desired looks again, and sends only what differs.",
+      details: { code },
+    },
+  );
 }
 
 function subjectsOf(changes: readonly Change[]): Subject[] {

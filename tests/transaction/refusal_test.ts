@@ -174,3 +174,23 @@ Deno.test("two spellings of the map are refused with their list, and HAPROXY_MAP
     await Deno.remove(root, { recursive: true });
   }
 });
+
+Deno.test("a restore that breaks off after its servers were put in place does not say that nothing was changed", async () => {
+  await using set = await behindProxy("3.2");
+  const { haproxy, proxy, rig } = set;
+  await rig.call("add_domain", { domain: "a.test", ip: "10.0.0.1" });
+  await rig.call("save_state");
+  await rig.call("set_server_weight", { domain: "a.test", slot: 1, weight: 9 });
+  let sent = false;
+  proxy.decide = (line) => {
+    sent ||= line.includes("pool_1/pool_1_1 weight 1");
+    return sent && line.includes("show info") ? "cut" : "pass";
+  };
+  const error = await rig.refused("restore_state", { source: "state_file" });
+  assert.equal(error.code, "OUTCOME_UNKNOWN");
+  assert.match(error.message, /^The servers are restored and kept; .* not known: HAProxy's Runtime/);
+  assert.match(await runningSlots(haproxy), /^pool_1_1 10\.0\.0\.1:80 4 1$/m);
+  proxy.decide = () => "pass";
+  await rig.reopen();
+  assert.match(await runningSlots(haproxy), /^pool_1_1 10\.0\.0\.1:80 4 1$/m);
+});

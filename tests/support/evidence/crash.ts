@@ -3,12 +3,10 @@
  * the whole change or none of it, on disk as in HAProxy, and never less than the caller was told.
  */
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { agentEnv, executable } from "../agent.ts";
 import type { Haproxy } from "../haproxy.ts";
-import { openMoreTools } from "../tools.ts";
-import { differences, lookAt, type View } from "./view.ts";
-import { callUntil, pointsPassed, type StoppedCall, type Told } from "./stopped_call.ts";
+import { differences, type View } from "./view.ts";
+import type { StoppedCall, Told } from "./stopped_call.ts";
 
 /** What happens at a point, and what the caller hears of it; undefined where the point is none for it. */
 type Blow = (point: string, call: StoppedCall, haproxy: Haproxy) => Promise<Told | undefined>;
@@ -121,5 +119,3 @@ export async function readFiles(haproxy: Haproxy): Promise<Files> {
   }
   return files;
 }
-
-export { callUntil, pointsPassed };
