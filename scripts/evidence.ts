@@ -1,5 +1,6 @@
 /**
  * Prints what the tests counted (tests/support/evidence/record.ts) as tables, a row for each tool, reader, room or version.
+ * Fails where a column that has to hold zeros holds something else.
  *
  * Usage: evidence.ts FILE [--into DOCUMENT]   --into also puts them between the marks of a document.
  */
@@ -41,6 +42,14 @@ function table(name: string, records: readonly EvidenceRecord[]): string {
 /** Columns that are to hold zeros. */
 const BAD = new Set(["lost", "half", "escaped", "failed"]);
 
+/** One sentence for each count that had to be 0, in the order of the records. */
+export function faults(records: readonly EvidenceRecord[]): string[] {
+  return records.flatMap(({ table, row, counts }) =>
+    Object.entries(counts).filter(([column, count]) => BAD.has(column) && count !== 0)
+      .map(([column, count]) => `${table}, ${row}: ${count} ${column}, where 0 has to stand`)
+  );
+}
+
 const MARKS = ["<!-- evidence: written by scripts/soak.sh -->", "<!-- /evidence -->"];
 
 function withTables(document: string, text: string): string {
@@ -53,9 +62,14 @@ function withTables(document: string, text: string): string {
 if (import.meta.main) {
   const [file, option, document] = Deno.args;
   const lines = (await Deno.readTextFile(file)).split("\n").filter(Boolean);
-  const text = tables(lines.map((line) => JSON.parse(line)));
+  const records: EvidenceRecord[] = lines.map((line) => JSON.parse(line));
+  const text = tables(records);
   console.log(text);
   if (option === "--into") {
     await Deno.writeTextFile(document, withTables(await Deno.readTextFile(document), text));
   }
+  const found = faults(records);
+  for (const line of found) console.error(line);
+  if (records.length === 0) console.error(`${file} holds no record`);
+  if (found.length > 0 || records.length === 0) Deno.exit(1);
 }
