@@ -25,6 +25,7 @@ import {
   parseStat,
 } from "../../lib/runtime/parse.ts";
 import { texts } from "../../lib/runtime/replies.ts";
+import { eachIsOneCommand, startMarked } from "../support/evidence/one_command.ts";
 import { type Haproxy, HAPROXY_VERSIONS, startHaproxy } from "../support/haproxy.ts";
 
 const client = ({ options: { api } }: Haproxy): RuntimeClient =>
@@ -78,25 +79,12 @@ const words = fc.tuple(
 
 for (const version of HAPROXY_VERSIONS) {
   Deno.test(`${version}: whatever encode takes is one command, and the next one is still in step`, async () => {
-    await using haproxy = await startHaproxy({ version, pools: 1, slots: 1 });
-    const sentinel = encode(["show", "version"], "data");
-    const commands = fc.sample(words, { numRuns: 12_000 }).flatMap((words) => {
-      try {
-        return [encode(words, "data")];
-      } catch {
-        return [];
-      }
-    }).slice(0, 2_000);
-    assert.ok(commands.length > 1_900, `only ${commands.length} were taken`);
-    const [known] = await ask(haproxy, sentinel);
-    const replies = await client(haproxy).converse((talk) =>
-      talk.exchange([...commands.flatMap((command) => [command, sentinel]), sentinel])
+    await using haproxy = await startMarked(version);
+    await eachIsOneCommand(
+      haproxy,
+      { row: `words, HAProxy ${version}`, inputs: 10_000, taken: 0.15 },
+      words.map((words) => () => encode(words, "data")),
     );
-    assert.equal(replies.length, commands.length * 2 + 1);
-    commands.forEach(({ line }, i) => {
-      const reply = replies[2 * i + 1];
-      assert.deepEqual(reply, { ok: true, text: known }, `behind ${JSON.stringify(line)}`);
-    });
   });
 
   Deno.test(`${version}: 10,000 commands in one exchange get 10,000 replies, in order`, async () => {
