@@ -3,6 +3,8 @@
 #   --test     dist/haproxy-mcp-test: the same, with the rooms of tests/support/rooms
 #   --target   x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu (default: this machine's)
 #   -o OUT     writes to OUT, whether or not anything changed; dist/ is left as it is when nothing did
+# Beside the executable lie its .sha256 (for `sha256sum -c`), its .cdx.json (what it is made of, CycloneDX) and its
+# .licences.txt, which it also prints itself (`haproxy-mcp licences`). The same sources give the same bytes of all four.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -51,11 +53,12 @@ fi
 inputs=$(
   {
     "$DENO" --version && echo "$DENO_COMPILE ${DENORT_BIN:-}"
-    find "${sources[@]}" deno.json deno.lock scripts/compile.sh -type f -print0 | sort -z | xargs -0 sha256sum
+    find "${sources[@]}" deno.json deno.lock LICENSE scripts/compile.sh scripts/describe.ts scripts/lib -type f -print0 | sort -z | xargs -0 sha256sum
   } | sha256sum
 )
 report() { echo "$out: $(stat -c %s "$out") bytes, sha256 $(sha256sum <"$out" | cut -c 1-64)"; }
-if [ -n "$stamp" ] && [ -x "$out" ] && [ "$inputs" = "$(cat "$stamp" 2>/dev/null)" ]; then
+complete() { [ -x "$out" ] && [ -e "$out.sha256" ] && [ -e "$out.cdx.json" ] && [ -e "$out.licences.txt" ]; }
+if [ -n "$stamp" ] && complete && [ "$inputs" = "$(cat "$stamp" 2>/dev/null)" ]; then
   report
   exit
 fi
@@ -65,15 +68,34 @@ work=$(mktemp -d "$out.XXXXXX") # beside OUT, so that the executable gets its pl
 trap 'rm -rf "$work"' EXIT
 
 # Bundled first, the executable starts in half the time and carries no npm tree. main.js looks for the rooms'
-# bundles beside itself. An empty deno.json keeps one of a folder above from being found.
+# bundles beside itself. An empty deno.json keeps one of a folder above from being found. The source maps say which
+# packages are inside; they stay here.
 mkdir "$work/bundles" "$work/main"
-"$DENO" bundle --quiet --frozen --platform deno --minify --outdir "$work/bundles" main.ts "$front" "$tools" "$acme" >&2
+"$DENO" bundle --quiet --frozen --platform deno --minify --sourcemap external \
+  --outdir "$work/bundles" main.ts "$front" "$tools" "$acme" >&2
 mv "$work/bundles/main.js" "$work/main/main.js"
 mv "$work/bundles/${front%.ts}.js" "$work/main/front_worker.js"
 mv "$work/bundles/${tools%.ts}.js" "$work/main/tools_worker.js"
 mv "$work/bundles/${acme%.ts}.js" "$work/main/acme_worker.js"
 echo '{}' >"$work/main/deno.json"
-touch -d @0 "$work"/main/*.js # the times are compiled in: the same sources give the same bytes
+
+# base_versions: the JSON of `Deno.version` in what `deno compile` appends to.
+base_versions() {
+  local program='console.log(JSON.stringify(Deno.version))'
+  if [ -n "${DENORT_BIN:-}" ]; then
+    echo "$program" >"$work/base.js"
+    "$DENO_COMPILE" compile --quiet --no-config --no-check -o "$work/base" "$work/base.js" >&2 && "$work/base"
+  else
+    "$DENO_COMPILE" eval --no-config "$program"
+  fi
+}
+base=$(base_versions) || fail "no executable for $target: \`deno compile\` failed (see above)."
+describe() {
+  "$DENO" run --quiet --frozen --no-check --no-prompt --allow-read --allow-write="$work" --allow-env=DENO_DIR \
+    scripts/describe.ts "$@" || fail "no executable for $target: what is in it could not be described (see above)."
+}
+describe licences "$work/bundles" "$base" "$work/main/licences.txt"
+touch -d @0 "$work"/main/* # the times are compiled in: the same sources give the same bytes
 
 # What main may do. Paths and ports are settings, so they can't be baked in; the rooms get theirs, computed from the
 # settings, at start (lib/supervisor). Denied is what no set-up needs:
@@ -94,11 +116,17 @@ choose_target=()
 (
   cd "$work/main"
   "$DENO_COMPILE" compile --quiet --no-check --no-code-cache --unstable-worker-options "${permissions[@]}" \
-    "${choose_target[@]}" --include front_worker.js --include tools_worker.js --include acme_worker.js -o "$work/$name" main.js
+    "${choose_target[@]}" --include front_worker.js --include tools_worker.js --include acme_worker.js --include licences.txt \
+    -o "$work/$name" main.js
 ) || fail "no executable for $target: \`deno compile\` failed (see above)."
 [ "$target" != "$native" ] || "$work/$name" --version >/dev/null ||
   fail "no executable for $target: what \`deno compile\` made does not run (see above). Is DENORT_BIN set for another Deno?"
+describe sbom "$work/bundles" "$base" "$work/$name" "$work/sbom"
+echo "$(sha256sum <"$work/$name" | cut -c 1-64)  $(basename "$out")" >"$work/sha256"
 [ -z "$stamp" ] || rm -f "$stamp"
+mv "$work/sbom" "$out.cdx.json"
+mv "$work/main/licences.txt" "$out.licences.txt"
+mv "$work/sha256" "$out.sha256"
 mv "$work/$name" "$out"
 [ -z "$stamp" ] || echo "$inputs" >"$stamp"
 report

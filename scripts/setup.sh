@@ -16,6 +16,12 @@ DENO_VERSION=2.9.6
 # The newest pair of which both halves are on npm; see scripts/lib/denort.sh.
 PAIR_DENO=2.6.8
 PAIR_DENORT=2.6.10
+# SHA-512 of the tarballs on npm.
+declare -A DENO_SUMS=(
+  [linux-x64-glibc@2.9.6]=de67784ca2c2bb3b0b0e67cea02e4a37b34065ac525643209bae2f83a7e80f4d090400c2a584b6ff942a5dfce09cfe59433de22cff6f05026d120735d7a380a1
+  [linux-arm64-glibc@2.9.6]=a68aa1a07f41de7625a2280430f4f9b7c1d8fb005e8ae79ad409f943b7ea809ccfd126265aca12fe852758efe9122038a1fcc8072d4496dfe29f9f312adc44a1
+  [linux-x64-glibc@2.6.8]=a18eaa21bcab107b7eaf393ba0727c299809de6390d5e7289d159c5e59bfc0e5ce4550e7ee5f6b128634be539fe10befdb6b4f4c3e499f56f19ba5816415e6a2
+)
 
 level=${1:-}
 case $level in "" | --compile | --tests) ;; *) fail "usage: setup.sh [--compile | --tests]" ;; esac
@@ -79,7 +85,8 @@ bring_deno() { # VERSION
     *) fail "there is no way to bring Deno $1 for $(uname -sm). Install it yourself and run this again." ;;
   esac
   # The package `deno` has only a Node wrapper; killing that would leave Deno running.
-  bring "deno-$1" "Deno $1" bash scripts/lib/npm-file.sh "@deno/$platform@$1" deno "$temp/deno-$1/deno"
+  bring "deno-$1" "Deno $1" bash scripts/lib/npm-file.sh "@deno/$platform@$1" deno "$temp/deno-$1/deno" \
+    "${DENO_SUMS[$platform@$1]}"
 }
 
 bring_haproxy() { # VERSION SUITES

@@ -5,6 +5,7 @@ import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
 import { productRooms } from "../supervisor/room.ts";
 import { callCommand } from "./call.ts";
 import { initCommand } from "./init.ts";
+import { licencesCommand } from "./licences.ts";
 import { type Finish, outcomeOf } from "./outcome.ts";
 import { serveCommand } from "./serve.ts";
 import { stdioCommand } from "./stdio.ts";
@@ -32,6 +33,7 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
     callCommand(rooms, finish),
     toolsCommand(rooms, finish),
     initCommand(),
+    licencesCommand(),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
   endOnLooseErrors();
