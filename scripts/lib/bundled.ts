@@ -6,7 +6,7 @@
  * lock knows of these, and no audit; so deno.json pins each at the version found there, and a version that isn't pinned
  * is an error here.
  */
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 /** What deno.lock says. */
 export interface Lock {
@@ -108,7 +108,7 @@ export async function bundledSources(bundles: string, cache: string): Promise<st
   const sources = new Set<string>();
   for await (const map of mapFiles(bundles)) {
     const json: { readonly sources: readonly string[] } = JSON.parse(await Deno.readTextFile(map));
-    const paths = json.sources.map((source) => join(dirname(map), source));
+    const paths = json.sources.map((source) => resolve(dirname(map), source));
     const own = paths.filter((path) => path.startsWith(`${cache}/`));
     if (paths.length === 0) throw new Error(`${map} names no source`);
     for (const path of own) sources.add(path.slice(cache.length + 1));
