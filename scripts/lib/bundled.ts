@@ -47,10 +47,10 @@ export function bundledPackages(sources: readonly string[], lock: Lock): Bundled
   const packages = new Map<string, BundledPackage>();
   for (const source of sources) {
     const { name, version, inside } = packageOf(source);
-    const [locked, ...others] = lockedVersions(lock, name)
-      .filter((locked) => !inside || locked.version === version)
-      .filter((locked, _, { length }) => length === 1 || locked.version === version);
-    if (!locked || others.length > 0) {
+    const versions = lockedVersions(lock, name)
+      .filter((locked) => version === undefined || locked.version === version);
+    const [locked] = versions;
+    if (!locked || versions.some((other) => other.version !== locked.version)) {
       throw new Error(
         `${name}${version ? ` ${version}` : ""} is in the executable (${source}) and not in ` +
           `deno.lock: pin it in deno.json, so that it is audited and its licence is known.`,
@@ -76,7 +76,7 @@ function packageOf(source: string): Found {
     throw new Error(`${source} is in the executable, and of no package that could be told.`);
   }
   // A package's own source map may lead beside it: `@modelcontextprotocol/server/core-internal/src/…`.
-  return { name, version: /^\d/.test(version) ? version : undefined, inside: false };
+  return { name, version: /^\d/.test(version) ? version.split("_")[0] : undefined, inside: false };
 }
 
 /** deno.lock's keys are `name@version`, with `_` and its peers behind where there are any. */

@@ -22,7 +22,7 @@ Deno.test("--version is the project's", async () => {
   });
 });
 
-for (const command of [[], ["serve"], ["stdio"], ["call"], ["tools"], ["init"]]) {
+for (const command of [[], ["serve"], ["stdio"], ["call"], ["tools"], ["init"], ["licences"]]) {
   Deno.test(`${[...command, "--help"].join(" ")} shows one example`, async () => {
     const { code, stdout, stderr } = await runAgent([...command, "--help"]);
     assert.deepEqual([code, stderr], [0, ""]);
@@ -36,6 +36,7 @@ for (
     [["serve", "--prot", "1"], /unknown option '--prot'/],
     [["serve", "now"], /too many arguments/],
     [["serve", "--root", ""], /--root <dir>.*empty/],
+    [["licences", "all"], /too many arguments/],
     [["call"], /Which tool\?/],
   ] as const
 ) {
