@@ -71,8 +71,12 @@ trap 'rm -rf "$work"' EXIT
 # bundles beside itself. An empty deno.json keeps one of a folder above from being found. The source maps say which
 # packages are inside; they stay here.
 mkdir "$work/bundles" "$work/main"
+bundlers() { (cd "$DENO_DIR" && find dl -type f | sort); }
+pinned=$(bundlers)
 "$DENO" bundle --quiet --frozen --platform deno --minify --sourcemap external \
   --outdir "$work/bundles" main.ts "$front" "$tools" "$acme" >&2
+[ "$(bundlers)" = "$pinned" ] ||
+  fail "Deno fetched another esbuild than setup.sh: pin the one that this Deno wants there, and remove $DENO_DIR/dl."
 mv "$work/bundles/main.js" "$work/main/main.js"
 mv "$work/bundles/${front%.ts}.js" "$work/main/front_worker.js"
 mv "$work/bundles/${tools%.ts}.js" "$work/main/tools_worker.js"

@@ -16,11 +16,15 @@ DENO_VERSION=2.9.6
 # The newest pair of which both halves are on npm; see scripts/lib/denort.sh.
 PAIR_DENO=2.6.8
 PAIR_DENORT=2.6.10
+# What Deno 2.9.6 bundles with, and where it looks for it before it fetches one by itself.
+ESBUILD=0.25.5 ESBUILD_FOLDER=dl/esbuild-0.25.5-1
 # SHA-512 of the tarballs on npm.
-declare -A DENO_SUMS=(
+declare -A SUMS=(
   [linux-x64-glibc@2.9.6]=de67784ca2c2bb3b0b0e67cea02e4a37b34065ac525643209bae2f83a7e80f4d090400c2a584b6ff942a5dfce09cfe59433de22cff6f05026d120735d7a380a1
   [linux-arm64-glibc@2.9.6]=a68aa1a07f41de7625a2280430f4f9b7c1d8fb005e8ae79ad409f943b7ea809ccfd126265aca12fe852758efe9122038a1fcc8072d4496dfe29f9f312adc44a1
   [linux-x64-glibc@2.6.8]=a18eaa21bcab107b7eaf393ba0727c299809de6390d5e7289d159c5e59bfc0e5ce4550e7ee5f6b128634be539fe10befdb6b4f4c3e499f56f19ba5816415e6a2
+  [esbuild/linux-x64]=ba18fc376a1b29313aa5267e68c51baaafb59d7c4d8d92088c28c62dfb16bd5a72ee028238beabb18d4c85187dccbb54b4023bbe980b30ae83c633bc426f6527
+  [esbuild/linux-arm64]=67d91f6f5bfa66519b5a3f04264f53e9ccd51238eada7b5260b636730ea9019978a0ab5f810b92e073aae3533f05ca0b3f3ad46cd77e4780571721fffe71f156
 )
 
 level=${1:-}
@@ -86,7 +90,7 @@ bring_deno() { # VERSION
   esac
   # The package `deno` has only a Node wrapper; killing that would leave Deno running.
   bring "deno-$1" "Deno $1" bash scripts/lib/npm-file.sh "@deno/$platform@$1" deno "$temp/deno-$1/deno" \
-    "${DENO_SUMS[$platform@$1]}"
+    "${SUMS[$platform@$1]}"
 }
 
 bring_haproxy() { # VERSION SUITES
@@ -158,6 +162,20 @@ bring_dependencies() {
   echo "$wanted" >"$cache/dependencies"
 }
 
+bring_bundler() {
+  case $(uname -sm) in
+    "Linux x86_64") local platform=linux-x64 ;;
+    "Linux aarch64") local platform=linux-arm64 ;;
+    *) return 0 ;;
+  esac
+  local folder=$cache/deno/$ESBUILD_FOLDER
+  [ ! -e "$folder/esbuild-$platform" ] || return 0
+  need_npm
+  echo "setup: getting esbuild $ESBUILD"
+  bash scripts/lib/npm-file.sh "@esbuild/$platform@$ESBUILD" bin/esbuild "$folder/esbuild-$platform" \
+    "${SUMS[esbuild/$platform]}"
+}
+
 # What `deno compile` starts from: the current Deno's own base, or the pair where that can't be downloaded. Tried once
 # for each version of Deno: `rm .cache/compile-*` makes it be tried again.
 bring_compile() {
@@ -186,7 +204,7 @@ bring_deno_and_dependencies() {
   [ -n "$found_deno" ] || bring_deno $DENO_VERSION
   [ ! -e "$cache/ca-store" ] || export DENO_TLS_CA_STORE=${DENO_TLS_CA_STORE:-$(cat "$cache/ca-store")}
   bring_dependencies
-  [ -z "$level" ] || bring_compile
+  [ -z "$level" ] || { bring_bundler && bring_compile; }
 }
 
 found_deno=$(installed_deno || true)
