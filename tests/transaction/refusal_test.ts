@@ -188,7 +188,10 @@ Deno.test("a restore that breaks off after its servers were put in place does no
   };
   const error = await rig.refused("restore_state", { source: "state_file" });
   assert.equal(error.code, "OUTCOME_UNKNOWN");
-  assert.match(error.message, /^The servers are restored and kept; .* not known: HAProxy's Runtime/);
+  assert.match(
+    error.message,
+    /^The servers are restored and kept; .* not known: HAProxy's Runtime/,
+  );
   assert.match(await runningSlots(haproxy), /^pool_1_1 10\.0\.0\.1:80 4 1$/m);
   proxy.decide = () => "pass";
   await rig.reopen();
