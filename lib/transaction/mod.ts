@@ -12,15 +12,16 @@ import { showServerStat } from "../runtime/commands.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
 import { parseStat } from "../runtime/parse.ts";
 import type { Lock } from "../state/lock.ts";
-import { type Change, changesNothing, type Desired } from "../state/model.ts";
+import type { Change, Desired } from "../state/model.ts";
 import type { Store } from "../state/store.ts";
 import type { RootFiles } from "../sandbox/files.ts";
+import { type Job, planBatch, type Planned } from "./batch.ts";
 import { type CertificateChanges, certificateChanges } from "./certificates/change.ts";
 import type { CertificateTurn } from "./certificates/request.ts";
 import { certificateKeeper } from "./certificates/keeper.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { changedLines, preview } from "./preview.ts";
-import { type ChangeRequest, type Outcome, type Plan, scopeOf } from "./request.ts";
+import { type ChangeRequest, type Outcome, scopeOf } from "./request.ts";
 import { finisher } from "./unfinished.ts";
 import { type Whole, whole } from "./whole.ts";
 
@@ -48,18 +49,6 @@ export interface TransactionParts {
   readonly turn: CertificateTurn;
   /** Told of every change that has been carried out. */
   readonly onChange: (changes: readonly Change[]) => void;
-}
-
-interface Job {
-  readonly request: ChangeRequest<unknown>;
-  resolve(outcome: Outcome<unknown>): void;
-  reject(error: AgentError): void;
-}
-
-/** A job of the batch that has its plan. */
-interface Planned extends Job {
-  readonly plan: Plan<unknown>;
-  readonly real: readonly Change[];
 }
 
 /** These say something about one call of a batch, not about HAProxy or the disk: the others may still succeed. */
@@ -117,21 +106,9 @@ export function transactions(parts: TransactionParts): Transactions {
   }
 
   async function attempt(jobs: readonly Job[]): Promise<void> {
-    const undo: (() => void)[] = [];
-    const planned = jobs.flatMap((job): Planned[] => {
-      try {
-        job.request.signal.throwIfAborted();
-        const plan = job.request.plan(store.desired);
-        const real = plan.changes.filter((change) => !changesNothing(change));
-        undo.push(store.apply(real));
-        return [{ ...job, plan, real }];
-      } catch (cause) {
-        job.reject(AgentError.from(cause));
-        return [];
-      }
-    });
+    const { planned, refused, later, takeBack } = planBatch(jobs, store);
     if (planned.length === 0) return;
-    const takeBack = () => undo.splice(0).toReversed().forEach((back) => back());
+    const waiting = [...refused.map(({ job }) => job), ...later];
     try {
       const scope = scopeOf(planned.flatMap(({ plan }) => plan.changes));
       const outcomes = await runtime.converse((conversation) =>
@@ -141,14 +118,19 @@ export function transactions(parts: TransactionParts): Transactions {
     } catch (cause) {
       takeBack();
       const error = AgentError.from(cause);
-      if (planned.length > 1 && ONE_CALLS_FAULT.has(error.code)) {
+      if (!ONE_CALLS_FAULT.has(error.code)) {
+        return [...planned, ...waiting].forEach((job) => job.reject(error));
+      }
+      if (planned.length === 1) planned[0].reject(error);
+      else {
         for (const { request, resolve, reject } of planned) {
           await attempt([{ request, resolve, reject }]);
         }
-      } else {
-        planned.forEach((job) => job.reject(error));
       }
+      return await attempt(waiting);
     }
+    for (const { job, error } of refused) job.reject(error);
+    await attempt(later);
   }
 
   async function carryOut(
