@@ -2,6 +2,7 @@
 import { AgentError } from "../errors.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { Command } from "../runtime/encode.ts";
+import { processOf, readInfo } from "../runtime/process.ts";
 import { rejected, texts } from "../runtime/replies.ts";
 import type { PoolShape } from "../names/server.ts";
 import type { Desired } from "../state/model.ts";
@@ -25,7 +26,10 @@ export interface ConvergeOptions {
   readonly keepGoing: boolean;
 }
 
-/** `view` is what was read last on this conversation. */
+/**
+ * `view` is what was read last on this conversation. Throws HAPROXY_REJECTED for the first refusal, unless it is to keep
+ * going, and HAPROXY_UNREACHABLE where it comes from a process that a reload has replaced.
+ */
 export async function converge(
   conversation: Conversation,
   desired: Desired,
@@ -54,6 +58,7 @@ export async function converge(
     if (round === 0) changed = open.map(({ subject, kind }) => ({ kind, name: subject }));
     const commands = nextRound(open);
     const replies = await conversation.exchange(commands);
+    if (!keepGoing && replies.some(({ ok }) => !ok)) await assertServes(conversation);
     commands.forEach((command, i) => {
       const reply = replies[i];
       if (!reply.ok) problem(rejected(command, reply.message), subjectOf(open, command));
@@ -68,6 +73,15 @@ export async function converge(
       hint: "Does something else write to its Runtime API? Look for a second HAProxy on this port.",
     },
   );
+}
+
+/** A reload's old worker refuses what the new one would take. Throws HAPROXY_UNREACHABLE. */
+async function assertServes(conversation: Conversation): Promise<void> {
+  const { pid, stopping } = processOf(await readInfo(conversation));
+  if (!stopping) return;
+  throw new AgentError("HAPROXY_UNREACHABLE", `HAProxy was reloaded: process ${pid} is leaving.`, {
+    hint: "Nothing was changed. The new process answers by now: try again.",
+  });
 }
 
 function subjectOf(list: readonly Difference[], command: Command): string {
