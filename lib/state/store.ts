@@ -46,6 +46,8 @@ export interface Store {
   refresh(): Promise<readonly Unfinished[]>;
   /** True when the journal, as read last, holds something unfinished that `refresh` has not answered yet. */
   readonly unfinished: boolean;
+  /** How often the files were read. What was unfinished before the last time may be finished by now. */
+  readonly loads: number;
   /** Applies changes in memory; the answer takes them back, later ones first where there were several. */
   apply(changes: readonly Change[]): () => void;
   /** Removes what a crash left of half-written files, but for those to be kept. Under the lock. */
@@ -146,13 +148,13 @@ export function openStore(
     if (same && !changesNothing(change)) applyOne(change);
   }
 
-  let loaded = false;
+  let loads = 0;
 
   async function loadWhole(withOpen: boolean): Promise<void> {
     const before = state;
     await loadUndisturbed(withOpen);
-    if (loaded) onReload(changesBetween(before, state));
-    loaded = true;
+    if (loads > 0) onReload(changesBetween(before, state));
+    loads++;
   }
 
   async function loadUndisturbed(withOpen: boolean): Promise<void> {
@@ -180,6 +182,9 @@ export function openStore(
     },
     get unfinished() {
       return unfinished.length > 0;
+    },
+    get loads() {
+      return loads;
     },
     get dirty() {
       return dirty.map || dirty.servers || journaled;
@@ -231,6 +236,7 @@ export function openStore(
       if (seqs.length === 0) return;
       // A lost `done` is harmless: the change is carried out once more, to no effect.
       await journal.append([{ t: mark, seqs }], mark !== "done");
+      journaled = true;
       for (const seq of seqs) unsettled.delete(seq);
       see("journal");
       // Not seen: the next refresh finds it, here as in any other process.

@@ -73,12 +73,12 @@ export function transactions(parts: TransactionParts): Transactions {
   const locked = <T>(act: () => Promise<T>) =>
     lock.hold(() =>
       exclusive(async () => {
-        unfinished.add(await store.refresh());
+        await unfinished.refresh();
         return await act();
       })
     );
 
-  const unfinished = finisher(store, restore);
+  const unfinished = finisher(store, restore, () => saving.catchUp());
   const saving = checkpoints(store, locked);
 
   async function work(): Promise<void> {

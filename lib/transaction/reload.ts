@@ -9,7 +9,6 @@ import {
 } from "../reconcile/processes.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
 import type { HaproxyProcess } from "../runtime/process.ts";
-import type { Store } from "../state/store.ts";
 import type { Finisher } from "./unfinished.ts";
 import { waitingWith } from "./waiting.ts";
 
@@ -32,7 +31,6 @@ export interface Reloaded<Answer> extends Omit<Reconciled, "process"> {
 }
 
 export interface ReloadParts {
-  readonly store: Store;
   readonly runtime: RuntimeClient;
   readonly unfinished: Finisher;
   /** Under the file lock alone: reads go on. */
@@ -43,7 +41,7 @@ export interface ReloadParts {
 }
 
 export function reloader(parts: ReloadParts) {
-  const { store, runtime, unfinished, bringInLine, putFilesInOrder } = parts;
+  const { runtime, unfinished, bringInLine, putFilesInOrder } = parts;
 
   /** After the order: the new process, in line; or what is left where none came in time. */
   async function newProcess(
@@ -75,7 +73,7 @@ export function reloader(parts: ReloadParts) {
     signal.addEventListener("abort", onAbort);
     const reloading = waitingWith(signal, parts.hold, async () => {
       await parts.exclusive(async () => {
-        unfinished.add(await store.refresh());
+        await unfinished.refresh();
         await putFilesInOrder();
       });
       // One that hangs may be helped by the reload.

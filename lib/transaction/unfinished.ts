@@ -9,19 +9,25 @@ import { scopeOf } from "./request.ts";
 
 export interface Finisher {
   readonly pending: boolean;
-  add(unfinished: readonly Unfinished[]): void;
-  /** Under the lock, before any new change. Throws HAPROXY_UNREACHABLE with the rest still pending. */
+  /** Brings the store up to date, and takes up what others left. Under the lock. */
+  refresh(): Promise<void>;
+  /** Under the lock, before any new change. Throws HAPROXY_UNREACHABLE with the rest still pending, STATE_IO. */
   finish(): Promise<void>;
   /** All of HAProxy was brought in line with memory: that settles everything. */
   settled(): Promise<void>;
 }
 
-/** @param restore brings a scope of HAProxy to what memory says; throws the first refusal unless `keepGoing` */
+/**
+ * @param restore brings a scope of HAProxy to what memory says; throws the first refusal unless `keepGoing`
+ * @param save brings the files up to date, which empties the journal
+ */
 export function finisher(
   store: Store,
   restore: (scope: Scope, keepGoing: boolean) => Promise<Convergence>,
+  save: () => Promise<void>,
 ): Finisher {
   let pending: readonly Unfinished[] = [];
+  let asOf = 0;
 
   /** Carried out, or taken back where HAProxy refuses it. */
   async function carryOut({ entry }: Unfinished): Promise<void> {
@@ -49,14 +55,19 @@ export function finisher(
     get pending() {
       return pending.length > 0;
     },
-    add(unfinished) {
-      pending = [...pending, ...unfinished];
+    async refresh() {
+      const left = await store.refresh();
+      // Another process may have finished what was pending: taken back now, its later changes would be lost.
+      pending = store.loads === asOf ? [...pending, ...left] : left;
+      asOf = store.loads;
     },
     async finish() {
+      if (pending.length === 0) return;
       while (pending.length > 0) {
         await (pending[0].applied ? carryOut(pending[0]) : takeBack(pending[0]));
         pending = pending.slice(1);
       }
+      await save();
     },
     async settled() {
       const seqs = (applied: boolean) =>
