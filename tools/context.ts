@@ -9,6 +9,7 @@ import { certificateSource } from "../lib/issuance/source.ts";
 import { log } from "../lib/log.ts";
 import type { PoolShape } from "../lib/names/server.ts";
 import { startHealing } from "../lib/reconcile/healing.ts";
+import { onlyProcess } from "../lib/reconcile/processes.ts";
 import { type RuntimeClient, runtimeClient } from "../lib/runtime/connection.ts";
 import { openRoot, type RootFiles } from "../lib/sandbox/files.ts";
 import { type AuditLog, type AuditRecord, openAudit } from "../lib/state/audit.ts";
@@ -53,6 +54,8 @@ export interface ToolContext {
   readonly issuer: Issuer;
   readonly host: Host;
   readonly auditLog: Pick<AuditLog, "last">;
+  /** Throws CONFLICT where two HAProxys share the port: a change would reach only one of them. */
+  assertAlone(): Promise<void>;
   /** One line a call of a writing tool. A disk that can't take it is logged: the call's outcome stands. */
   audit(record: AuditRecord): Promise<void>;
   close(): Promise<void>;
@@ -128,6 +131,12 @@ export async function openContext(
       }), renewalOptions)
     : undefined;
 
+  let looked: Promise<unknown> | undefined;
+  async function assertAlone(): Promise<void> {
+    healing?.assertAlone();
+    if (!healing) await (looked ??= onlyProcess(runtime));
+  }
+
   return {
     shape: haproxy,
     confirm: settings.confirm,
@@ -140,6 +149,7 @@ export async function openContext(
     issuer: certificates,
     host,
     auditLog,
+    assertAlone,
     audit,
     async close() {
       await healing?.close();

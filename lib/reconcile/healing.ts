@@ -5,7 +5,7 @@ import { unlessAborted } from "../pause.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
 import type { HaproxyProcess } from "../runtime/process.ts";
 import type { Convergence } from "./converge.ts";
-import { describeSeveral, readProcess, readProcesses } from "./processes.ts";
+import { describeSeveral, readProcess, readProcesses, severalError } from "./processes.ts";
 import { countKinds, countsInWords } from "./subject.ts";
 
 const LOOK_EVERY_MS = 1_000;
@@ -15,6 +15,8 @@ const CLOSE_MS = 2_000;
 const FIRST_REMINDER_MS = 10_000;
 
 export interface Healing {
+  /** Throws CONFLICT while two HAProxys share the port. */
+  assertAlone(): void;
   /** Resolves when the look that is under way has ended: it may be writing files. One that waits for HAProxy is not waited for long. */
   close(): Promise<void>;
 }
@@ -32,6 +34,7 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
   /** Keys of the processes that hold what disk says. */
   const inLine = new Set<string>();
   let last: string | undefined;
+  let several: readonly HaproxyProcess[] = [];
   let closed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const down = reminder();
@@ -67,6 +70,7 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
    */
   async function isShared(): Promise<boolean> {
     const processes = await readProcesses(runtime);
+    several = processes.length > 1 ? processes : [];
     if (processes.length > 1) {
       const sentence = describeSeveral(processes, runtime.address);
       sharing.say((since) => log.error(`${since}${sentence}`));
@@ -98,6 +102,9 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
   let current = round();
   await current;
   return {
+    assertAlone() {
+      if (several.length > 0) throw severalError(several, runtime.address);
+    },
     async close() {
       closed = true;
       clearTimeout(timer);

@@ -52,6 +52,23 @@ export function describeSeveral(
     "noreuseport in haproxy.cfg's global section keeps a second one from starting.";
 }
 
+/** Nobody can tell which of two a change would reach. */
+export function severalError(
+  processes: readonly HaproxyProcess[],
+  address: RuntimeAddress,
+): AgentError {
+  return new AgentError("CONFLICT", describeSeveral(processes, address), {
+    hint: "Nothing was changed.",
+  });
+}
+
+/** The one that serves; undefined where none answers. Throws CONFLICT where two share the port. */
+export async function onlyProcess(runtime: RuntimeClient): Promise<HaproxyProcess | undefined> {
+  const processes = await readProcesses(runtime).catch(() => []);
+  if (processes.length > 1) throw severalError(processes, runtime.address);
+  return processes[0];
+}
+
 /**
  * Resolves with true once a process answers that is as wanted; with false where none does in time.
  *

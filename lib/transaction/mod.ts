@@ -22,6 +22,7 @@ import { certificateKeeper } from "./certificates/keeper.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { changedLines, preview } from "./preview.ts";
 import { type ChangeRequest, type Outcome, scopeOf } from "./request.ts";
+import { fellSilent, twice } from "./late_commands.ts";
 import { finisher } from "./unfinished.ts";
 import { type Whole, whole } from "./whole.ts";
 
@@ -166,12 +167,16 @@ export function transactions(parts: TransactionParts): Transactions {
       await converge(conversation, store.desired, scope, view, { shape, keepGoing: false });
     } catch (cause) {
       takeBack();
-      const clean = await restore(scope, true).then(() => true, (failure) => {
-        log.warning(
-          `HAProxy may hold a part of a failed change: ${AgentError.from(failure).message}`,
-        );
-        return false;
-      });
+      const again = () => restore(scope, true);
+      const clean = await (fellSilent(cause) ? twice(again) : again()).then(
+        () => true,
+        (failure) => {
+          log.warning(
+            `HAProxy may hold a part of a failed change: ${AgentError.from(failure).message}`,
+          );
+          return false;
+        },
+      );
       await save?.abandon(clean);
       throw cause;
     }

@@ -1,12 +1,7 @@
 /** A reload: the files in order, the order, then the new process brought in line, with no change in between. */
 import { AgentError } from "../errors.ts";
 import type { Convergence } from "../reconcile/converge.ts";
-import {
-  describeSeveral,
-  processThat,
-  readProcess,
-  readProcesses,
-} from "../reconcile/processes.ts";
+import { onlyProcess, processThat, readProcess } from "../reconcile/processes.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
 import type { HaproxyProcess } from "../runtime/process.ts";
 import type { Finisher } from "./unfinished.ts";
@@ -48,9 +43,10 @@ export function reloader(parts: ReloadParts) {
     before: HaproxyProcess | undefined,
     orderedAt: number,
   ): Promise<Omit<Reloaded<unknown>, "answer">> {
-    // Start times are whole seconds. Without `before`, HAProxy was silent: it may be the old one that speaks again.
-    const isNew = ({ key, startedAt, stopping }: HaproxyProcess) =>
-      !stopping && (before ? key !== before.key : startedAt * 1000 > orderedAt - 1_500);
+    // Uptimes are whole seconds. Without `before`, HAProxy was silent: it may be the old one that speaks again.
+    const isNew = ({ key, uptime, stopping }: HaproxyProcess) =>
+      !stopping &&
+      (before ? key !== before.key : uptime * 1000 < performance.now() - orderedAt + 1_500);
     const end = performance.now() + NEW_WORKER_MS;
     while (await processThat(isNew, runtime, end)) {
       const reconciled = await parts.exclusive(bringInLine);
@@ -80,24 +76,13 @@ export function reloader(parts: ReloadParts) {
       const before = await onlyProcess(runtime);
       signal.throwIfAborted();
       ordered = true;
-      const orderedAt = Date.now();
+      const orderedAt = performance.now();
       const answer = await act();
       return { ...await newProcess(before, orderedAt), answer };
     });
     return await Promise.race([reloading, givenUp])
       .finally(() => signal.removeEventListener("abort", onAbort));
   };
-}
-
-/** The one that serves; undefined where none answers. Nobody can tell which of two a change would reach. */
-export async function onlyProcess(
-  runtime: RuntimeClient,
-): Promise<HaproxyProcess | undefined> {
-  const processes = await readProcesses(runtime).catch(() => []);
-  if (processes.length < 2) return processes[0];
-  throw new AgentError("CONFLICT", describeSeveral(processes, runtime.address), {
-    hint: "Nothing was changed.",
-  });
 }
 
 const outcomeUnknown = () =>

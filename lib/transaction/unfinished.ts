@@ -5,10 +5,13 @@ import type { Convergence } from "../reconcile/converge.ts";
 import type { Scope } from "../reconcile/running.ts";
 import { inverse } from "../state/model.ts";
 import type { Store, Unfinished } from "../state/store.ts";
+import { twice } from "./late_commands.ts";
 import { scopeOf } from "./request.ts";
 
 export interface Finisher {
   readonly pending: boolean;
+  /** HAProxy may still carry out a part of what was taken back. */
+  readonly doubtful: boolean;
   /** Brings the store up to date, and takes up what others left. Under the lock. */
   refresh(): Promise<void>;
   /** Under the lock, before any new change. Throws HAPROXY_UNREACHABLE with the rest still pending, STATE_IO. */
@@ -46,7 +49,7 @@ export function finisher(
   }
 
   async function takeBack({ entry }: Unfinished): Promise<void> {
-    await restore(scopeOf(entry.changes), true);
+    await twice(() => restore(scopeOf(entry.changes), true));
     await store.mark("undone", [entry.seq]);
     log.info(`${entry.tool} had failed half-way: HAProxy is rid of it`);
   }
@@ -54,6 +57,9 @@ export function finisher(
   return {
     get pending() {
       return pending.length > 0;
+    },
+    get doubtful() {
+      return pending.some(({ applied }) => !applied);
     },
     async refresh() {
       const left = await store.refresh();

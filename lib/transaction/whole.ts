@@ -2,6 +2,7 @@
 import { AgentError } from "../errors.ts";
 import { converge, lacks } from "../reconcile/converge.ts";
 import { diff, inOrder } from "../reconcile/diff.ts";
+import { onlyProcess } from "../reconcile/processes.ts";
 import type { scopeReader } from "../reconcile/running.ts";
 import type { Drift, Subject } from "../reconcile/subject.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
@@ -13,7 +14,8 @@ import type { CertificateKeeper, CertificatesView } from "./certificates/keeper.
 import type { CertificateTurn } from "./certificates/request.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { ChangeRequest, Outcome, Preview } from "./request.ts";
-import { onlyProcess, type Reconciled, type Reloaded, reloader } from "./reload.ts";
+import { type Reconciled, type Reloaded, reloader } from "./reload.ts";
+import { later } from "./late_commands.ts";
 import type { Finisher } from "./unfinished.ts";
 import { waitingWith } from "./waiting.ts";
 
@@ -127,7 +129,9 @@ export function whole(parts: WholeParts): Whole {
       const problems = [...cutOff, ...first.problems, ...then.problems];
       return { process, changed, problems, unchanged: unchanged(changed) };
     };
-    const reconciled = await parts.turn(() => runtime.converse(reconcile, { deadlineMs: SEND_MS }));
+    const send = () => parts.turn(() => runtime.converse(reconcile, { deadlineMs: SEND_MS }));
+    const first = await send();
+    const reconciled = unfinished.doubtful ? both(first, await later(send)) : first;
     await unfinished.settled();
     await certificates.adopt();
     await putFilesInOrder();
@@ -228,6 +232,10 @@ function subjectsOf(changes: readonly Change[]): Subject[] {
       ? { kind: "domain", name: change.key }
       : { kind: "server", name: `${change.pool}_${change.slot}` }
   );
+}
+
+function both(first: Reconciled, then: Reconciled): Reconciled {
+  return { ...then, changed: distinct([...first.changed, ...then.changed]) };
 }
 
 function distinct(subjects: readonly Subject[]): readonly Subject[] {

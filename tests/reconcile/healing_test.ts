@@ -22,7 +22,7 @@ async function watch(haproxy: Haproxy) {
     },
     finish: () => Promise.resolve(),
   });
-  return { healed, [Symbol.dispose]: () => healing.close() };
+  return { healing, healed, [Symbol.dispose]: () => healing.close() };
 }
 
 Deno.test("each HAProxy process is brought in line once", async () => {
@@ -56,10 +56,12 @@ Deno.test("two HAProxys on one port are named in the log, once; nothing is sent 
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   assert.equal(sharing().length, 1);
   assert.deepEqual(watched.healed, [first]);
+  assert.throws(() => watched.healing.assertAlone(), { code: "CONFLICT" });
   await rival.stop();
   // A change may have reached the other one alone.
   await eventually(() => watched.healed.length === 2);
   assert.deepEqual(watched.healed, [first, first]);
+  watched.healing.assertAlone();
   assert.equal(log.lines.filter((line) => /One HAProxy is left/.test(line)).length, 1);
 });
 

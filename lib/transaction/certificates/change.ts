@@ -30,6 +30,7 @@ import type {
 import { certificateFinisher, sha256 } from "./unfinished.ts";
 import { type CertificateWish, type CertificateWork, workOut } from "./work.ts";
 import { discardAll, previewOf, putInPlace, stageAll } from "../file_changes.ts";
+import { fellSilent } from "../late_commands.ts";
 import type { Preview } from "../request.ts";
 import { waitingWith } from "../waiting.ts";
 
@@ -138,7 +139,7 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
         },
       );
     }
-    await unfinished.undo(entry).catch((failure) =>
+    await unfinished.undo(entry, fellSilent(cause)).catch((failure) =>
       log.warning(`${entry.file} can't be undone yet: ${AgentError.from(failure).message}`)
     );
   }

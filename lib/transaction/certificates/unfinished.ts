@@ -13,6 +13,7 @@ import { readOnDisk, targetOnDisk } from "./disk.ts";
 import type { CertificateTurn } from "./request.ts";
 import { type CertificateWish, workOut } from "./work.ts";
 import { putInPlace, stageAll } from "../file_changes.ts";
+import { twice } from "../late_commands.ts";
 
 export interface CertificateFinisherParts {
   readonly files: RootFiles;
@@ -25,8 +26,12 @@ export interface CertificateFinisherParts {
 export interface CertificateFinisher {
   /** What was cut off. Under the lock. Throws HAPROXY_UNREACHABLE, CONFLICT or STATE_IO with it still there. */
   finish(): Promise<void>;
-  /** Brings HAProxy back to what the files say, drops the staged PEM and forgets the entry. In its caller's turn. */
-  undo(entry: CertificateEntry): Promise<void>;
+  /**
+   * Brings HAProxy back to what the files say, drops the staged PEM and forgets the entry. In its caller's turn.
+   *
+   * @param late HAProxy had fallen silent: commands may still come behind
+   */
+  undo(entry: CertificateEntry, late: boolean): Promise<void>;
 }
 
 /** What HAProxy says of a certificate itself: waiting does not help. */
@@ -37,13 +42,15 @@ export const sha256 = (text: string): string => createHash("sha256").update(text
 export function certificateFinisher(parts: CertificateFinisherParts): CertificateFinisher {
   const { files, paths, runtime, journal, turn } = parts;
 
-  async function undo({ file, path, pem }: CertificateEntry): Promise<void> {
+  async function undo({ file, path, pem }: CertificateEntry, late: boolean): Promise<void> {
     if (pem) await files.remove(pem.staged);
-    await runtime.converse(async (talk) => {
-      const target = targetOnDisk(file, await readOnDisk(files, paths, file));
-      const plan = await planTarget(talk, { path, ...target }, { ...paths, always: true });
-      await carryOutTarget(talk, plan);
-    }).catch((cause) => {
+    const asOnDisk = () =>
+      runtime.converse(async (talk) => {
+        const target = targetOnDisk(file, await readOnDisk(files, paths, file));
+        const plan = await planTarget(talk, { path, ...target }, { ...paths, always: true });
+        await carryOutTarget(talk, plan);
+      });
+    await (late ? twice(asOnDisk) : asOnDisk()).catch((cause) => {
       const { code, message } = AgentError.from(cause);
       if (!REFUSALS.has(code)) throw cause;
       log.warning(`HAProxy may hold a part of a failed change: ${message}`);
@@ -74,7 +81,7 @@ export function certificateFinisher(parts: CertificateFinisherParts): Certificat
     const { tool, file, pem } = entry;
     const wish = await wishOf(entry);
     const takenBack = async (why: string) => {
-      await undo(entry);
+      await undo(entry, false);
       log.info(`${tool} of ${file} was cut off: taken back, as ${why}`);
     };
     if (wish === undefined) return await takenBack("its new PEM is gone");
@@ -100,7 +107,7 @@ export function certificateFinisher(parts: CertificateFinisherParts): Certificat
       const entry = await journal.read();
       if (entry === undefined) return;
       if (entry.todo === "carry out") return await turn(() => carryOut(entry));
-      await turn(() => undo(entry));
+      await turn(() => undo(entry, true));
       log.info(`${entry.tool} of ${entry.file} had failed half-way: HAProxy is rid of it`);
     },
     undo,

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { startHaproxy } from "../support/haproxy.ts";
+import { startRival, withoutNoreuseport } from "../support/rival.ts";
+import { openMoreTools } from "../support/tools.ts";
+
+Deno.test("beside a second HAProxy on the port changes are CONFLICT, with or without a running agent, and reads go on", async () => {
+  await using haproxy = await startHaproxy({ pools: 2, slots: 3, edit: withoutNoreuseport });
+  {
+    await using rig = await openMoreTools(haproxy);
+    await rig.call("add_domain", { domain: "a.test", ip: "10.0.0.1" });
+  }
+  await using rival = await startRival(haproxy);
+  for (const heal of [true, false]) {
+    await using rig = await openMoreTools(haproxy, { heal });
+    for (
+      const [name, args] of [
+        ["set_server_weight", { domain: "a.test", slot: 1, weight: 9 }],
+        ["delete_cert", { domain: "a.test" }],
+        ["save_state", {}],
+      ] as const
+    ) {
+      const { code, message } = await rig.refused(name, args);
+      assert.equal(code, "CONFLICT", `${name}: ${message}`);
+      assert.match(message, /2 HAProxys share 127/);
+    }
+    assert.equal((await rig.call("list_domains")).structured.count, 1);
+  }
+  await rival.stop();
+  await using rig = await openMoreTools(haproxy, { heal: false });
+  await rig.call("set_server_weight", { domain: "a.test", slot: 1, weight: 9 });
+});
