@@ -7,6 +7,7 @@
  */
 import { dirname, join } from "node:path";
 import type { Port } from "../../../lib/rpc/mod.ts";
+import { END_ROOM, type RoomEnd } from "./room_ends.ts";
 
 export interface PointsOrder {
   /** The point to wait at, counted from 1 from the start of the room; 0: only count. */
@@ -17,9 +18,9 @@ export interface PointsOrder {
 
 /**
  * `go`: the call is made. `half`: of a write half of it, then the room waits again. `lose`: what was not fsynced is taken
- * back, as after a power cut, then it waits again. A code: the call fails with it.
+ * back, as after a power cut, then it waits again. A code: the call fails with it. Or the room ends there.
  */
-export type Answer = "go" | "half" | "lose" | "ENOSPC" | "EIO";
+export type Answer = "go" | "half" | "lose" | "ENOSPC" | "EIO" | RoomEnd;
 
 export const POINTS_FILES = {
   order: "data/test-points.json",
@@ -75,6 +76,7 @@ export function installPoints(scope: Pick<Port, "postMessage">): void {
       if (answer === undefined) continue;
       real.removeSync(told);
       real.removeSync(shown);
+      if (Object.hasOwn(END_ROOM, answer)) END_ROOM[answer as RoomEnd]();
       return answer as Answer;
     }
   }
