@@ -56,6 +56,15 @@ export function nextTry(failures: number, lastAt: Date, retryAfter?: Date): Date
   return new Date(lastAt.getTime() + Math.max(pause, Math.min(asked, LONGEST_RETRY_AFTER)));
 }
 
+/**
+ * Whether what was noted to be waited for lies ahead. Further than any pause goes, it was noted by a clock that was wrong:
+ * it is not waited for.
+ */
+export function isAhead(noted: Date | number, now: number): boolean {
+  const ms = Number(noted) - now;
+  return ms > 0 && ms <= LONGEST_RETRY_AFTER;
+}
+
 /** Whole days, rounded down; negative when expired. */
 export function daysLeft(notAfter: string, now: Date): number {
   return Math.floor((Date.parse(notAfter) - now.getTime()) / DAY);

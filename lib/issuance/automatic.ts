@@ -1,4 +1,5 @@
 /** `serve` renews by itself: it looks about once a day, and as soon as something is due or may be tried again. */
+import { isAhead } from "../certificates/renewal_time.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import { isManaged } from "./inventory.ts";
@@ -52,9 +53,10 @@ export function startRenewals(
     const later: number[] = [];
     for (const { name: domain, record } of managed) {
       signal.throwIfAborted();
+      const again = Date.parse(record?.nextTry ?? "1970-01-01");
       const at = Math.max(
         due.get(domain)?.at.getTime() ?? 0,
-        Date.parse(record?.nextTry ?? "1970-01-01"),
+        isAhead(again, Date.now()) ? again : 0,
       );
       if (at > Date.now()) {
         later.push(at);

@@ -1,5 +1,5 @@
 /** When a certificate is to be renewed: the CA's own word (RFC 9773) where it has one, else a share of its lifetime. */
-import { isDue, renewalTime, seconds } from "../certificates/renewal_time.ts";
+import { isAhead, isDue, renewalTime, seconds } from "../certificates/renewal_time.ts";
 import type { RenewalInfo } from "../certificates/acme/acts.ts";
 import type { CertificateInfo } from "../certificates/x509.ts";
 import { AgentError } from "../errors.ts";
@@ -109,7 +109,8 @@ function mayAsk(
   const { known, record } = entry;
   if (!known?.certificate.ariId || !isManaged(entry) || record?.ca !== directory) return false;
   const { sha256 } = known.certificate;
-  if ((silentUntil.get(sha256) ?? 0) > Date.now()) return false;
+  const now = Date.now();
+  if (isAhead(silentUntil.get(sha256) ?? 0, now)) return false;
   const { window } = record;
-  return window?.certificate !== sha256 || Date.parse(window.askAgainAt) <= Date.now();
+  return window?.certificate !== sha256 || !isAhead(Date.parse(window.askAgainAt), now);
 }

@@ -3,7 +3,7 @@
  * own; HAProxy and the files are locked only for the moment of the deployment.
  */
 import { AgentError } from "../errors.ts";
-import { nextTry, seconds } from "../certificates/renewal_time.ts";
+import { isAhead, nextTry, seconds } from "../certificates/renewal_time.ts";
 import { log } from "../log.ts";
 import { unlessAborted } from "../pause.ts";
 import type { RenewalWindow } from "../state/certificates_file.ts";
@@ -107,7 +107,7 @@ export function issuer(parts: IssuerParts): Issuer {
     const { domain, automatic } = request;
     const entry = await inventory.one(domain, context);
     const nextTry = entry?.record?.nextTry;
-    if (automatic && nextTry !== undefined && Date.parse(nextTry) > Date.now()) {
+    if (automatic && nextTry !== undefined && isAhead(Date.parse(nextTry), Date.now())) {
       return { renewed: false, reason: `it failed, and is tried again after ${nextTry}` };
     }
     try {

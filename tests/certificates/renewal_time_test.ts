@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { daysLeft, isDue, nextTry, renewalTime } from "../../lib/certificates/renewal_time.ts";
+import {
+  daysLeft,
+  isAhead,
+  isDue,
+  nextTry,
+  renewalTime,
+} from "../../lib/certificates/renewal_time.ts";
 
 const DAY = 86_400_000, HOUR = 3_600_000;
 const START = Date.parse("2026-01-01T00:00:00Z");
@@ -92,4 +98,15 @@ Deno.test("daysLeft is rounded down, and negative when expired", () => {
     [32, -2],
   ];
   for (const [now, left] of table) assert.equal(daysLeft(iso(30), at(now)), left, `day ${now}`);
+});
+
+Deno.test("isAhead: a moment further off than any pause was noted by a wrong clock, and is not waited for", () => {
+  const now = START;
+  assert.equal(isAhead(at(-1), now), false);
+  assert.equal(isAhead(at(0), now), false);
+  assert.equal(isAhead(at(0.1), now), true);
+  assert.equal(isAhead(nextTry(99, at(0), at(400)), now), true);
+  assert.equal(isAhead(at(8), now), false);
+  assert.equal(isAhead(at(365), now), false);
+  assert.equal(isAhead(NaN, now), false);
 });
