@@ -12,9 +12,8 @@ import {
   type Settler,
   type Trial,
 } from "../support/evidence/faults/lane.ts";
-import type { Call } from "../support/evidence/faults/settle.ts";
 import { FULL, randomFrom, record, seedFor } from "../support/evidence/record.ts";
-import { CHANGES } from "../support/evidence/site.ts";
+import { type Change, CHANGES } from "../support/evidence/site.ts";
 import { differences, type View } from "../support/evidence/view.ts";
 import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
 
@@ -50,11 +49,11 @@ function share(turn: number): FaultName[] {
 /** These faults of a tool's call. */
 async function tryAll(
   lane: Lane,
-  call: Call,
+  call: Change,
   faults: readonly FaultName[],
   random: () => number,
 ): Promise<Finding[]> {
-  const [tool] = call;
+  const { tool } = call;
   const learned = await lane.learn(call);
   const findings: Finding[] = [];
   for (const fault of faults) {

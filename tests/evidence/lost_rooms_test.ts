@@ -5,9 +5,8 @@
 import assert from "node:assert/strict";
 import { putBack, readFiles } from "../support/evidence/crash.ts";
 import { countPoints, endRoomAt, ROOM_ENDS } from "../support/evidence/faults/lost_room.ts";
-import type { Call } from "../support/evidence/faults/settle.ts";
 import { FULL, randomFrom, record, seedFor } from "../support/evidence/record.ts";
-import { CHANGES, openEvidenceSite } from "../support/evidence/site.ts";
+import { type Change, CHANGES, openEvidenceSite } from "../support/evidence/site.ts";
 import { differences, lookAt } from "../support/evidence/view.ts";
 
 const LANES = 3;
@@ -23,11 +22,11 @@ type RoomEnd = typeof ROOM_ENDS[number];
 
 /** Each end at each of the call's points, or at one of them. */
 async function endAll(
-  call: Call,
+  call: Change,
   ends: readonly RoomEnd[],
   random: () => number,
 ): Promise<Finding[]> {
-  const [tool] = call;
+  const { tool } = call;
   await using haproxy = await openEvidenceSite();
   const files = await readFiles(haproxy);
   const before = await lookAt(haproxy);

@@ -8,8 +8,13 @@ import type { Haproxy, HaproxyVersion } from "../haproxy.ts";
 import { startHaproxy } from "../haproxy.ts";
 import { openPki } from "../pki.ts";
 import { openMoreTools } from "../tools.ts";
-import type { Change } from "./strike.ts";
 import { lookAt, type View } from "./view.ts";
+
+/** A call that changes something. */
+export interface Change {
+  readonly tool: string;
+  readonly args: Readonly<Record<string, unknown>>;
+}
 
 export async function openEvidenceSite(version: HaproxyVersion = "3.2"): Promise<Haproxy> {
   const haproxy = await startHaproxy({ version, pools: 4, slots: 3 });

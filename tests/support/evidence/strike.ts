@@ -3,15 +3,9 @@ import assert from "node:assert/strict";
 import type { Haproxy } from "../haproxy.ts";
 import { type BlowName, BLOWS, judge, meets, putBack, readFiles, startAgain } from "./crash.ts";
 import { FULL, record } from "./record.ts";
+import type { Change } from "./site.ts";
 import { callUntil, pointsPassed, type Told } from "./stopped_call.ts";
 import { differences, lookAt, lookAtHaproxy, type View } from "./view.ts";
-
-export interface Change {
-  readonly tool: string;
-  readonly args: Readonly<Record<string, unknown>>;
-  /** Of the call. */
-  readonly env?: Readonly<Record<string, string>>;
-}
 
 export interface Finding {
   readonly tool: string;
@@ -29,7 +23,7 @@ const SAMPLE = 2;
  */
 export async function strike(
   haproxy: Haproxy,
-  { tool, args, env }: Change,
+  { tool, args, env }: Change & { readonly env?: Readonly<Record<string, string>> },
   random: () => number,
   look: (haproxy: Haproxy) => Promise<View> = lookAt,
 ): Promise<Finding[]> {

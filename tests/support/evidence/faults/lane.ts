@@ -4,12 +4,12 @@ import { agentEnv, executable, startServe } from "../../agent.ts";
 import { type HaproxyVersion, startHaproxy } from "../../haproxy.ts";
 import { type Expected, putBack, readFiles, startAgain, type Verdict } from "../crash.ts";
 import { FULL } from "../record.ts";
-import { openEvidenceSite } from "../site.ts";
+import { type Change, openEvidenceSite } from "../site.ts";
 import type { Told } from "../stopped_call.ts";
 import { differences, lookAt, type View } from "../view.ts";
 import { type FaultKind, type FaultName, FAULTS } from "./faults.ts";
 import { openRelay } from "./relay.ts";
-import { type Call, callerOf, lookOnce, PATIENCE_MS, settledBy } from "./settle.ts";
+import { callerOf, lookOnce, PATIENCE_MS, settledBy } from "./settle.ts";
 
 /**
  * Who settles what the fault has left: a running `serve`, which was called, or a new start after a call from the shell
@@ -37,9 +37,9 @@ export interface Result {
 export interface Lane extends AsyncDisposable {
   readonly before: View;
   /** Carries a call out without a fault: what is there then, and how many exchanges there were. */
-  learn(call: Call): Promise<Learned>;
+  learn(call: Change): Promise<Learned>;
   /** Each begins with the site as it was. */
-  attempt(call: Call, trial: Trial, expected: Expected): Promise<Result>;
+  attempt(call: Change, trial: Trial, expected: Expected): Promise<Result>;
 }
 
 export interface Learned extends Expected {
@@ -70,7 +70,7 @@ export async function openLane(version: HaproxyVersion): Promise<Lane> {
     asBefore = false;
   }
 
-  async function fromShell([tool, args]: Call): Promise<Told> {
+  async function fromShell({ tool, args }: Change): Promise<Told> {
     const { code, stdout, stderr } = await new Deno.Command(executable(), {
       args: ["call", tool, "--json", "--args", JSON.stringify(args)],
       clearEnv: true,
@@ -89,7 +89,7 @@ export async function openLane(version: HaproxyVersion): Promise<Lane> {
       await asItWas();
       relay.set({});
       const told = await fromShell(call);
-      if (!told.done) throw new Error(`${call[0]}: ${told.text}`);
+      if (!told.done) throw new Error(`${call.tool}: ${told.text}`);
       const { commands, conversations } = relay;
       return { before, after: await lookAt(haproxy), commands, conversations };
     },

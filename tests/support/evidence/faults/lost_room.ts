@@ -7,7 +7,8 @@ import { type Answer, POINTS_FILES } from "../../rooms/points.ts";
 import { END_ROOM, type RoomEnd } from "../../rooms/room_ends.ts";
 import type { Expected } from "../crash.ts";
 import type { Told } from "../stopped_call.ts";
-import { type Call, callerOf, type Settled, settledBy } from "./settle.ts";
+import type { Change } from "../site.ts";
+import { callerOf, type Settled, settledBy } from "./settle.ts";
 
 export const ROOM_ENDS = Object.keys(END_ROOM) as RoomEnd[];
 
@@ -28,12 +29,12 @@ const LIMITED = ["sh", "-c", `ulimit -d ${MEMORY_KB} && exec "$@"`, "sh"];
 const LOST_MS = 20_000;
 
 /** A call of a running agent to its end; the number of its points. */
-export async function countPoints(haproxy: Haproxy, call: Call): Promise<number> {
+export async function countPoints(haproxy: Haproxy, call: Change): Promise<number> {
   await using agent = await startServe(haproxy, { program: testExecutable() });
   const ask = await callerOf(agent);
   await Deno.writeTextFile(join(haproxy.root, POINTS_FILES.order), JSON.stringify({ at: 0 }));
   const { done, text } = await ask(call);
-  if (!done) throw new Error(`${call[0]}: ${text}`);
+  if (!done) throw new Error(`${call.tool}: ${text}`);
   const log = await Deno.readTextFile(join(haproxy.root, POINTS_FILES.log));
   await clearPoints(haproxy);
   return log.trimEnd().split("\n").length;
@@ -48,7 +49,7 @@ async function clearPoints({ root }: Haproxy): Promise<void> {
 /** @param at the point, counted from 1 from the call on; the agent's own looks at HAProxy count as well */
 export async function endRoomAt(
   haproxy: Haproxy,
-  call: Call,
+  call: Change,
   { end, at }: { readonly end: RoomEnd; readonly at: number },
   expected: Expected,
 ): Promise<LostRoomResult> {
@@ -106,7 +107,7 @@ async function servedAfter(
   agent: Serve,
 ): Promise<{ readonly served: boolean; readonly successor?: Serve }> {
   const read = async (one: Serve) =>
-    (await (await callerOf(one))(["haproxy_list_domains", {}])).done;
+    (await (await callerOf(one))({ tool: "haproxy_list_domains", args: {} })).done;
   const over = new AbortController();
   const late = delay(LOST_MS, "late" as const, { signal: over.signal }).catch(() =>
     "late" as const

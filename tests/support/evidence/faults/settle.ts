@@ -3,10 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Serve } from "../../agent.ts";
 import type { Haproxy } from "../../haproxy.ts";
 import { type Expected, judge, type Verdict } from "../crash.ts";
+import type { Change } from "../site.ts";
 import type { Told } from "../stopped_call.ts";
 import { lookAt, type View } from "../view.ts";
-
-export type Call = readonly [tool: string, args: Record<string, unknown>];
 
 /** A caller's patience: more than any tool's own deadline. */
 export const PATIENCE_MS = 150_000;
@@ -15,9 +14,9 @@ const SETTLED_MS = 15_000;
 /** It looks at HAProxy once a second: what is right for longer has been looked at. */
 const STAYS_MS = 1_500;
 
-export async function callerOf(agent: Serve): Promise<(call: Call) => Promise<Told>> {
+export async function callerOf(agent: Serve): Promise<(call: Change) => Promise<Told>> {
   const { client } = await agent.connect();
-  return async ([name, args]) => {
+  return async ({ tool: name, args }) => {
     const result = await client.callTool({ name, arguments: args }, { timeout: PATIENCE_MS });
     const error = result._meta?.["haproxy-mcp/error"] as { readonly code: string } | undefined;
     return {
