@@ -35,7 +35,11 @@ export type LoadKind = typeof LOAD_KINDS[number];
 const SERVER_NAME = "haproxy-mcp.invalid";
 
 export interface LoadWishes extends Omit<LoadOptions, "port" | "fresh"> {
-  /** What the clients over TCP trust, and the name they ask for. @default {the certificate that `init` makes} */
+  /**
+   * What the clients trust, and the name they ask for (over HTTP/3: `host`).
+   *
+   * @default {the certificate that `init` makes; over HTTP/3 any}
+   */
   readonly tls?: { readonly certificate: string; readonly serverName: string };
 }
 
@@ -46,7 +50,9 @@ export async function startLoad(
 ): Promise<Load> {
   const fresh = kind.endsWith("fresh");
   const options = { ...wishes, fresh };
-  if (kind.startsWith("h3")) return startH3Load({ ...options, port: httpsPort });
+  if (kind.startsWith("h3")) {
+    return startH3Load({ ...options, port: httpsPort, trusted: given?.certificate });
+  }
   if (kind === "h1" || kind === "h1 fresh") return startH1Load({ ...options, port: httpPort });
   const tls = given ?? {
     certificate: await Deno.readTextFile(`${root}/certs/default.pem`),

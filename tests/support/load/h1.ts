@@ -25,17 +25,17 @@ export function startH1Load(options: H1LoadOptions): Load {
   async function client(tally: Tally): Promise<void> {
     let socket: Socket | undefined;
     while (!tally.stopped.aborted) {
-      const path = tally.nextPath();
+      const asked = tally.next();
       try {
         if (socket === undefined) {
           socket = await inTime(openSocket(address, port, trust));
           tally.connected();
         }
-        const { status, body, last } = await inTime(ask(socket, host, path, fresh));
-        tally.answered(path, status, body);
+        const { status, body, last } = await inTime(ask(socket, host, asked.path, fresh));
+        tally.answered(asked, status, body);
         if (last) socket = close(socket);
       } catch (error) {
-        tally.failed(path, String(error));
+        tally.failed(asked, String(error), socket === undefined);
         socket = socket && close(socket);
       }
       // Read while it rests, as every client does that waits for events: a close is seen at once.

@@ -4,7 +4,7 @@
  */
 import { encodeRequest, FRAME, frame, parseFrames, PREFACE, statusOf } from "./h2_frames.ts";
 import { inTime, openSocket, pause, type Trust } from "./socket.ts";
-import { type Load, type LoadOptions, startClients, type Tally } from "./tally.ts";
+import { type Asked, type Load, type LoadOptions, startClients, type Tally } from "./tally.ts";
 
 export interface H2LoadOptions extends LoadOptions {
   readonly tls: Trust;
@@ -42,13 +42,13 @@ export function startH2Load(options: H2LoadOptions): Load {
       return await opened;
     }
 
-    async function one(path: string): Promise<void> {
+    async function one(asked: Asked): Promise<void> {
       for (let attempt = 1;; attempt++) {
         const session = await inTime(current());
         try {
-          const { status, body } = await inTime(session.ask(host, path));
+          const { status, body } = await inTime(session.ask(host, asked.path));
           if (fresh) session.close();
-          return tally.answered(path, status, body);
+          return tally.answered(asked, status, body);
         } catch (error) {
           if (!(error instanceof Unprocessed) || attempt === TRIES) throw error;
           tally.retried();
@@ -58,8 +58,8 @@ export function startH2Load(options: H2LoadOptions): Load {
 
     async function stream(): Promise<void> {
       while (!tally.stopped.aborted) {
-        const path = tally.nextPath();
-        await one(path).catch((error) => tally.failed(path, String(error)));
+        const asked = tally.next();
+        await one(asked).catch((error) => tally.failed(asked, String(error)));
         await pause(most, tally.stopped);
       }
     }

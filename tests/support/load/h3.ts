@@ -4,17 +4,28 @@
  * Needs --allow-env=CURL_HTTP3, --allow-run of it, and --allow-read/--allow-write of the temporary folder.
  */
 import { join } from "node:path";
-import { type Load, type LoadOptions, PATIENCE, startClients, type Tally } from "./tally.ts";
+import {
+  type Asked,
+  type Load,
+  type LoadOptions,
+  PATIENCE,
+  startClients,
+  type Tally,
+} from "./tally.ts";
 
 export interface H3LoadOptions extends LoadOptions {
+  /** PEM of whom to trust. @default {everybody} */
+  readonly trusted?: string;
   /** URLs for one curl. @default {1000} or, with fresh connections, 40 */
   readonly batch?: number;
 }
 
 interface Outcome {
-  readonly path: string;
+  readonly asked: Asked;
   readonly status: number;
   readonly body: string;
+  /** Bytes of the request that went out. */
+  readonly sent: number;
   /** Connections opened for it. */
   readonly connects: number;
   /** curl's exit code for it: 0 is a complete answer. */
@@ -27,20 +38,34 @@ const END = "\x1e";
 /** CURLE_SEND_ERROR, CURLE_RECV_ERROR: what curl says of a connection that HAProxy has closed. */
 const CLOSED: readonly number[] = [55, 56];
 
+/** curl's -w: its clock is read when an answer is complete, since ours reads its output later. */
+const FIELDS = [
+  "%{http_code}",
+  "%{size_request}",
+  "%{num_connects}",
+  "%time{%s.%f}",
+  "%{time_total}",
+  "%{exitcode}",
+  "%{errormsg}",
+];
+
 export function startH3Load(options: H3LoadOptions): Load {
   const curl = curlBinary();
-  const { address = "127.0.0.1", port, host, fresh = false } = options;
+  const { address = "127.0.0.1", port, host, trusted, fresh = false } = options;
   const batch = options.batch ?? (fresh ? 40 : 1000);
 
-  /** Ends early, without an outcome for the rest, when the signal is given. */
+  /** Ends early, without an outcome for the rest, when the signal is given and what is on its way has its own. */
   async function* ask(paths: readonly string[], logs: string, stop?: AbortSignal) {
+    const trust = join(logs, "trusted.pem");
+    if (trusted !== undefined) await Deno.writeTextFile(trust, trusted);
     // curl keeps a connection for each port that a URL names; HAProxy routes by the name alone.
     const url = (path: string, index: number) =>
       `https://${host}:${fresh ? 20_000 + index : port}${path}`;
     const process = new Deno.Command(curl, {
-      args: ["-q", "-sS", "-N", "-k", "--http3-only", "--max-time", String(PATIENCE / 1000)]
+      args: ["-q", "-sS", "-N", "--http3-only", "--max-time", String(PATIENCE / 1000)]
+        .concat(trusted === undefined ? ["-k"] : ["--cacert", trust])
         .concat("--connect-to", `::${address}:${port}`)
-        .concat("-w", `\t%{http_code} %{num_connects} %{exitcode} %{errormsg}${END}`)
+        .concat("-w", `\t${FIELDS.join(" ")}${END}`)
         .concat(paths.map(url)),
       clearEnv: true,
       env: { QLOGDIR: logs },
@@ -48,9 +73,6 @@ export function startH3Load(options: H3LoadOptions): Load {
       stdout: "piped",
       stderr: "null",
     }).spawn();
-    const end = () => process.kill();
-    if (stop?.aborted) end();
-    stop?.addEventListener("abort", end);
     let text = "";
     let index = 0;
     for await (const chunk of process.stdout.pipeThrough(new TextDecoderStream())) {
@@ -58,10 +80,10 @@ export function startH3Load(options: H3LoadOptions): Load {
       for (let at = text.indexOf(END); at >= 0; at = text.indexOf(END)) {
         yield parseOutcome(paths[index++], text.slice(0, at));
         text = text.slice(at + END.length);
+        if (stop?.aborted) end(process);
       }
     }
     await process.status;
-    stop?.removeEventListener("abort", end);
     if (index < paths.length && !stop?.aborted) throw new Error(`curl ended early: ${text}`);
   }
 
@@ -70,14 +92,14 @@ export function startH3Load(options: H3LoadOptions): Load {
       const logs = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-qlog-" });
       try {
         const closed: Outcome[] = [];
-        const paths = Array.from({ length: batch }, tally.nextPath);
+        const paths = Array.from({ length: batch }, () => tally.next().path);
         for await (const outcome of ask(paths, logs, tally.stopped)) {
           if (CLOSED.includes(outcome.exit)) closed.push(outcome);
           else count(tally, outcome);
         }
         // As many as there are connections that ended so may be sent again, and once only.
         const free = closed.length === 0 ? 0 : await orderlyEnds(logs);
-        const again = closed.slice(0, free).map(({ path }) => path);
+        const again = closed.slice(0, free).map(({ asked }) => asked.path);
         closed.slice(free).forEach((outcome) => count(tally, outcome));
         again.forEach(() => tally.retried());
         for await (const outcome of ask(again, logs)) count(tally, outcome);
@@ -90,23 +112,34 @@ export function startH3Load(options: H3LoadOptions): Load {
   return startClients({ connections: 2, ...options }, client);
 }
 
+function end(process: Deno.ChildProcess): void {
+  try {
+    process.kill();
+  } catch {
+    // It has ended by itself.
+  }
+}
+
 function parseOutcome(path: string, text: string): Outcome {
   const tab = text.lastIndexOf("\t");
-  const [status, connects, exit, ...message] = text.slice(tab + 1).split(" ");
+  const [status, sent, connects, now, seconds, exit, ...message] = text.slice(tab + 1).split(" ");
+  const ended = Number(now) * 1000;
   return {
-    path,
+    asked: { path, began: Math.floor(ended - Number(seconds) * 1000), ended: Math.ceil(ended) },
     status: Number(status),
     body: text.slice(0, tab),
+    sent: Number(sent),
     connects: Number(connects),
     exit: Number(exit),
     message: message.join(" ").trim(),
   };
 }
 
-function count(tally: Tally, { path, status, body, connects, exit, message }: Outcome): void {
+function count(tally: Tally, { asked, status, body, sent, connects, ...end }: Outcome): void {
   for (let opened = 0; opened < connects; opened++) tally.connected();
-  if (exit === 0) tally.answered(path, status, body);
-  else tally.failed(path, `curl exit ${exit}: ${message}`);
+  if (end.exit === 0) return tally.answered(asked, status, body);
+  const unsent = sent === 0 && !CLOSED.includes(end.exit);
+  tally.failed(asked, `curl exit ${end.exit}: ${end.message}`, unsent);
 }
 
 /** A frame in a line of a qlog file; the numbers are missing from other kinds of frame. */

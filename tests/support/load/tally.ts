@@ -6,8 +6,8 @@ export interface LoadOptions {
   readonly port: number;
   /** The domain that is asked for. */
   readonly host: string;
-  /** Names of the backends (see ../backend.ts) that may answer. */
-  readonly names: readonly string[];
+  /** Names of the backends (see ../backend.ts) that may answer, or those that might have answered a request of that time. */
+  readonly names: readonly string[] | ((asked: Asked) => readonly string[]);
   /** Asked for in turn. @default {PATHS} */
   readonly paths?: readonly string[];
   /** Connections at a time. @default {4} */
@@ -16,6 +16,24 @@ export interface LoadOptions {
   readonly pause?: number;
   /** A connection for each request. @default {false} */
   readonly fresh?: boolean;
+  /** Goes into each path with a number, so that HAProxy's log tells whose a line is. @default {none} */
+  readonly mark?: string;
+  /** Told of each failure as it is counted. */
+  readonly onFailure?: (failure: Failure) => void;
+}
+
+/** A request, and its lifetime as the client saw it, in milliseconds of the epoch. */
+export interface Asked {
+  readonly path: string;
+  readonly began: number;
+  /** @default {now} */
+  readonly ended?: number;
+}
+
+export interface Failure extends Asked {
+  readonly reason: string;
+  /** It never came to a request: no connection could be opened for it. */
+  readonly unsent: boolean;
 }
 
 export interface LoadReport {
@@ -51,12 +69,12 @@ export const PATIENCE = 15_000;
 
 export interface Tally {
   readonly stopped: AbortSignal;
-  readonly nextPath: () => string;
+  readonly next: () => Asked;
   connected(): void;
   retried(): void;
-  failed(path: string, reason: string): void;
+  failed(asked: Asked, reason: string, unsent?: boolean): void;
   /** Looks at a complete answer. */
-  answered(path: string, status: number, body: string): void;
+  answered(asked: Asked, status: number, body: string): void;
 }
 
 /** Runs the client as often as there are to be connections; it goes on until the tally is stopped. */
@@ -64,7 +82,7 @@ export function startClients(
   options: LoadOptions,
   client: (tally: Tally) => Promise<void>,
 ): Load {
-  const { names, paths = PATHS, connections: count = 4 } = options;
+  const { names, paths = PATHS, connections: count = 4, mark, onFailure = () => {} } = options;
   const stopping = new AbortController();
   const failures: string[] = [];
   let [answered, retried, connections, turn] = [0, 0, 0, 0];
@@ -75,25 +93,36 @@ export function startClients(
     changed = Promise.withResolvers();
   }
 
+  function next(): Asked {
+    const path = paths[turn % paths.length];
+    const sign = mark === undefined
+      ? ""
+      : `${path.includes("?") ? "&" : "?"}request=${mark}-${turn}`;
+    turn++;
+    return { path: path + sign, began: Date.now() };
+  }
+
   const tally: Tally = {
     stopped: stopping.signal,
-    nextPath: () => paths[turn++ % paths.length],
+    next,
     connected: () => connections++,
     retried: () => retried++,
-    failed(path, reason) {
-      failures.push(`${path}: ${reason}`);
+    failed(asked, reason, unsent = false) {
+      failures.push(`${asked.path}: ${reason}`);
+      onFailure({ ended: Date.now(), ...asked, reason, unsent });
       change();
     },
-    answered(path, status, body) {
-      const problem = problemOf(names, path, status, body);
-      if (problem === undefined) answered++;
-      else failures.push(`${path}: ${problem}`);
+    answered(asked, status, body) {
+      const allowed = typeof names === "function" ? names({ ended: Date.now(), ...asked }) : names;
+      const problem = problemOf(allowed, asked.path, status, body);
+      if (problem !== undefined) return tally.failed(asked, problem);
+      answered++;
       change();
     },
   };
   const report = () => ({ answered, retried, connections, failures: [...failures] });
   const running = Promise.all(Array.from({ length: count }, () => client(tally)));
-  running.catch((error) => tally.failed("client", `ended: ${error}`));
+  running.catch((error) => tally.failed({ path: "client", began: 0 }, `ended: ${error}`));
 
   async function stop(): Promise<LoadReport> {
     stopping.abort();
