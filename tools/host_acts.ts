@@ -50,6 +50,15 @@ export interface HostStatus {
   };
 }
 
+/** A server as a worker from before a reload knows it. */
+export interface OldWorkersServer {
+  /** As HAProxy spells it. */
+  readonly ip: string;
+  readonly port: number;
+  /** On their way, websockets too. */
+  readonly requests: number;
+}
+
 export interface HostActs extends OrderActs {
   /**
    * A terminated tools room of this process still holds the file lock: only the end of the process
@@ -65,6 +74,13 @@ export interface HostActs extends OrderActs {
    * by the master CLI of 3.4 one with an unclosed quote or without a final LF too. So check first.
    */
   reload(): Promise<ReloadOrder>;
+  /**
+   * The servers of a pool at which workers from before a reload still have requests; null where HAProxy's master CLI
+   * can't be asked. `serving` is the pid of the worker that answers on the Runtime API. Throws VALIDATION, TIMEOUT.
+   */
+  requestsOfOldWorkers(
+    args: { readonly pool: string; readonly serving: number },
+  ): Promise<readonly OldWorkersServer[] | null>;
   /** haproxy.cfg as it is now, without what is secret in it. Throws NOT_FOUND where it can't be read. */
   readConfig(): Promise<string>;
   /** Never throws for what is missing on this machine: that is the answer. */

@@ -1,14 +1,16 @@
 /** Waits until servers that take nothing new have finished what they have. */
 import { z } from "zod";
 import { AgentError } from "../lib/errors.ts";
+import { canonicalIp } from "../lib/names/address.ts";
 import { parseDomain } from "../lib/names/domain.ts";
 import { type PoolShape, serverName } from "../lib/names/server.ts";
 import { pause } from "../lib/pause.ts";
-import { showServerStat } from "../lib/runtime/commands.ts";
-import { parseStat } from "../lib/runtime/parse.ts";
+import { showInfo, showServerStat } from "../lib/runtime/commands.ts";
+import { parseInfo, parseStat } from "../lib/runtime/parse.ts";
 import { texts } from "../lib/runtime/replies.ts";
-import type { Desired } from "../lib/state/model.ts";
+import type { Desired, Server } from "../lib/state/model.ts";
 import { domain, slot, whole } from "./fields.ts";
+import type { OldWorkersServer } from "./host_acts.ts";
 import { place, poolOf } from "./places.ts";
 import { READS, tool } from "./tool.ts";
 
@@ -19,7 +21,8 @@ export const waitDrain = tool({
   title: "Wait until servers are drained",
   description:
     "Waits until the domain's servers in drain or maint, or the one in slot, have no request left: no " +
-    "session and nothing queued (an open websocket counts, an idle connection does not). Sets nothing itself. " +
+    "session and nothing queued (an open websocket counts, an idle connection does not); in workers from before " +
+    "a reload too, where HAProxy's master CLI can be asked. Sets nothing itself. " +
     "Answers drained=false with what remains when the timeout passes.",
   group: "servers",
   hints: READS,
@@ -34,18 +37,31 @@ export const waitDrain = tool({
     remaining: z.array(z.object({ server: z.string(), connections: z.int() })),
     waited_s: z.number(),
   }),
-  async run({ domain, slot, timeout }, { transactions, runtime, shape }, { signal, progress }) {
-    const { pool, names } = await transactions.read((desired) =>
+  async run({ domain, slot, timeout }, { transactions, runtime, host, shape }, call) {
+    const { signal, progress } = call;
+    const { pool, servers } = await transactions.read((desired) =>
       watched(desired, domain, slot, shape)
     );
-    const look = showServerStat(pool);
+    const names = [...servers.keys()];
+    const looks = [showServerStat(pool), showInfo()];
     const start = performance.now();
+    let older: readonly OldWorkersServer[] | null = [];
     for (;;) {
-      const replies = await runtime.converse((talk) => talk.exchange([look]), { signal });
-      const remaining = parseStat(texts([look], replies)[0])
-        .filter((row) => names.includes(row.svname))
-        .map((row) => ({ server: row.svname, connections: Number(row.scur) + Number(row.qcur) }))
-        .filter(({ connections }) => connections > 0);
+      const replies = await runtime.converse((talk) => talk.exchange(looks), { signal });
+      const [stat, info] = texts(looks, replies);
+      const rows = parseStat(stat);
+      const serving = Number(parseInfo(info).Pid);
+      // Who could not be asked once is not waited for again.
+      older &&= await host.call("requestsOfOldWorkers", { pool, serving }, { signal });
+      const remaining = [...servers].map(([server, { ip, httpPort }]) => {
+        const row = rows.find(({ svname }) => svname === server);
+        // In a slot of theirs, which may be another by now.
+        const theirs = (older ?? [])
+          .filter((one) => canonicalIp(one.ip) === ip && one.port === httpPort);
+        const connections = Number(row?.scur ?? 0) + Number(row?.qcur ?? 0) +
+          theirs.reduce((sum, { requests }) => sum + requests, 0);
+        return { server, connections };
+      }).filter(({ connections }) => connections > 0);
       const waited_s = Math.round((performance.now() - start) / 100) / 10;
       if (remaining.length === 0 || waited_s >= timeout) {
         return {
@@ -61,17 +77,29 @@ export const waitDrain = tool({
   },
 });
 
-function watched(desired: Desired, domain: string, slot: number | undefined, shape: PoolShape) {
+interface Watched {
+  readonly pool: string;
+  /** By their names, in order. */
+  readonly servers: ReadonlyMap<string, Server>;
+}
+
+function watched(
+  desired: Desired,
+  domain: string,
+  slot: number | undefined,
+  shape: PoolShape,
+): Watched {
   const parsed = parseDomain(domain);
   if (slot !== undefined) {
     const { pool, name, server } = place(desired, { domain, slot }, shape);
     if (server.state === "ready") throw stillReady(`${name} is ready, so new requests keep coming`);
-    return { pool, names: [name] };
+    return { pool, servers: new Map([[name, server]]) };
   }
   const pool = poolOf(desired, parsed, shape);
   const leaving = [...desired.slotsOf(pool)].filter(([, { state }]) => state !== "ready");
   if (leaving.length === 0) throw stillReady(`${parsed.name} has no server in drain or maint`);
-  return { pool, names: leaving.map(([slot]) => serverName(pool, slot)).sort() };
+  const named = leaving.map(([slot, server]) => [serverName(pool, slot), server] as const);
+  return { pool, servers: new Map(named.sort(([a], [b]) => a < b ? -1 : 1)) };
 }
 
 function stillReady(what: string): AgentError {

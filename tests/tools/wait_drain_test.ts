@@ -28,6 +28,52 @@ for (const version of HAPROXY_VERSIONS) {
   });
 }
 
+for (const version of HAPROXY_VERSIONS) {
+  Deno.test(`${version}: wait_drain waits for what a worker from before a reload still has`, async () => {
+    await using rig = await openTools({ version });
+    await using held = heldServer();
+    const { ip, http_port } = held;
+    await rig.call("add_domain", { domain: "d.test", ip, http_port });
+    const slow = rig.get("d.test");
+    await held.asked;
+    await rig.call("reload");
+    // Its slot is another one by now, and in slot 1 is another server.
+    await rig.call("add_server", { domain: "d.test", slot: 1, ip: "10.0.0.1" });
+    await rig.call("add_server", { domain: "d.test", slot: 3, ip, http_port });
+    await rig.call("set_domain_state", { domain: "d.test", state: "drain" });
+    const wait = async (args: object) =>
+      (await rig.call("wait_drain", { domain: "d.test", ...args })).structured;
+    assert.equal((await wait({ slot: 1 })).drained, true);
+    const { drained, remaining } = await wait({ timeout: 1 });
+    assert.deepEqual([drained, remaining], [false, [{ server: "pool_1_3", connections: 1 }]]);
+    const waiting = wait({});
+    held.answer();
+    assert.equal((await slow).body, "held");
+    assert.equal((await waiting).drained, true);
+  });
+}
+
+/** A server that answers when it is told to. */
+function heldServer() {
+  const asked = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async () => {
+    asked.resolve();
+    await answered.promise;
+    return new Response("held");
+  });
+  return {
+    ip: "127.0.0.1",
+    http_port: server.addr.port,
+    asked: asked.promise,
+    answer: () => answered.resolve(),
+    [Symbol.asyncDispose]() {
+      answered.resolve();
+      return server.shutdown();
+    },
+  };
+}
+
 Deno.test("wait_drain answers drained=false with what remains when the timeout passes", async () => {
   await using one = startBackend("one");
   await using rig = await openTools();

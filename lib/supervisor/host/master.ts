@@ -2,7 +2,7 @@
 import type { HostSettings } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
 import { pause } from "../../pause.ts";
-import { askMaster } from "./master_cli.ts";
+import { askMaster, masterAddress } from "./master_cli.ts";
 import { parseMessages } from "./messages.ts";
 import { type Look, problemOf, reloadError, type Way } from "./way.ts";
 
@@ -17,7 +17,7 @@ export function masterWay({ master, masterSocket }: HostSettings): Way {
   const address = master ?? masterSocket;
 
   async function problem({ signal, deadlineMs, patienceMs }: Look): Promise<string | undefined> {
-    if (master === undefined && !exists(masterSocket)) {
+    if (masterAddress({ master, masterSocket }) === undefined) {
       return `HAPROXY_MASTER is not set, and there is no ${masterSocket}`;
     }
     const options = { signal, deadlineMs, patienceMs, repeatable: true };
@@ -76,13 +76,4 @@ export function masterWay({ master, masterSocket }: HostSettings): Way {
       );
     },
   };
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@
  * A client of HAProxy's master CLI: one command a connection (Management Guide 9.4). Small and strict, since
  * what it reads comes into the room that may run programs.
  */
+import type { HostSettings } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
 import { pause, unlessAborted } from "../../pause.ts";
 
@@ -19,6 +20,22 @@ export interface AskOptions {
   readonly patienceMs?: number;
   /** The command changes nothing: one that was sent and not answered may be sent again too. @default {false} */
   readonly repeatable?: boolean;
+}
+
+/** Where the master CLI is by the settings, or by the socket that `init` suggests; undefined: there is none. */
+export function masterAddress(
+  { master, masterSocket }: Pick<HostSettings, "master" | "masterSocket">,
+): string | undefined {
+  return master ?? (exists(masterSocket) ? masterSocket : undefined);
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ import { unlessAborted } from "../../pause.ts";
 import { checkConfig, chooseChecker, findBinary } from "./check.ts";
 import { fatalFlaw, lookAtFile, readWithoutSecrets } from "./config_file.ts";
 import { masterWay } from "./master.ts";
+import { requestsOfOldWorkers } from "./old_workers.ts";
 import { openPodman } from "./podman.ts";
 import { findProgram } from "./program.ts";
 import { systemdWay } from "./systemd.ts";
@@ -30,10 +31,15 @@ export type HostEnvironment = Readonly<
   Partial<Record<"PATH" | "HOME" | "XDG_RUNTIME_DIR", string>>
 >;
 
-type ProgramActNames = "checkConfig" | "reload" | "readConfig" | "hostStatus";
+type ProgramActNames =
+  | "checkConfig"
+  | "reload"
+  | "requestsOfOldWorkers"
+  | "readConfig"
+  | "hostStatus";
 export type ProgramActs = {
   readonly [Name in ProgramActNames]: (
-    args: undefined,
+    args: Parameters<HostActs[Name]>[0],
     context: Pick<CallContext, "signal">,
   ) => ReturnType<HostActs[Name]>;
 };
@@ -93,6 +99,8 @@ export function programActs(
         void before.then(resolve);
       }
     },
+
+    requestsOfOldWorkers: (question, { signal }) => requestsOfOldWorkers(host, question, signal),
 
     readConfig: () => readWithoutSecrets(host.configFile),
 
