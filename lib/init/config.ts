@@ -24,6 +24,7 @@ function header({ root }: InitOptions): string {
     paths(root).config
   }
 # Start:  haproxy -W -S ${paths(root).masterSocket},mode,600 -f ${paths(root).config}
+#         with mode,600,user,NAME where haproxy-mcp runs as another user than HAProxy's master
 # Domains, servers, weights and certificates are not in here: haproxy-mcp keeps them in the map, the
 # state file and the crt-list named below, and changes them while HAProxy runs, without a reload.`;
 }

@@ -29,6 +29,8 @@ export interface HaproxyOptions extends Partial<InitOptions> {
   readonly domains?: string;
   /** servers.state at the first start. */
   readonly state?: string;
+  /** How the master CLI is on the socket that `init` suggests too, `mode,600`; undefined: it is not. */
+  readonly masterSocket?: string;
   /** `ulimit -n`, soft and hard; undefined: as the test's own. */
   readonly maxOpenFiles?: number;
 }
@@ -75,8 +77,8 @@ exec "$@" >>"$log" 2>&1 </dev/null`;
  * object is disposed of, its processes end; a temporary root is removed, one given is left.
  */
 export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy> {
-  const { version = "3.2", edit = (config) => config, domains, state, maxOpenFiles, ...init } =
-    wishes;
+  const { version = "3.2", edit = (config) => config, domains, state, ...more } = wishes;
+  const { maxOpenFiles, masterSocket, ...init } = more;
   const binary = haproxyBinary(version);
   const root = init.root ?? await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
   const configFile = paths(root).config;
@@ -102,7 +104,9 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
     const before = (await logs()).length;
     const process = new Deno.Command("sh", {
       args: ["-c", LAUNCHER, logFile, String(maxOpenFiles ?? ""), binary]
-        .concat("-W", "-S", hostPort("127.0.0.1", masterPort), "-f", configFile),
+        .concat("-W", "-S", hostPort("127.0.0.1", masterPort))
+        .concat(masterSocket ? ["-S", `${paths(root).masterSocket},${masterSocket}`] : [])
+        .concat("-f", configFile),
       stdin: "piped",
     }).spawn();
     let exited = false;

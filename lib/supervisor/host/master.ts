@@ -26,7 +26,10 @@ export function masterWay({ master, masterSocket }: HostSettings): Way {
       if (/^\d+ +master /m.test(answer)) return undefined;
       return `${address} answers, but is not HAProxy's master CLI`;
     } catch (cause) {
-      return problemOf(cause, signal);
+      const words = problemOf(cause, signal);
+      const denied = AgentError.from(cause).cause instanceof Deno.errors.PermissionDenied;
+      if (!denied || !address.startsWith("/")) return words;
+      return `${words}: start HAProxy with \`-S ${address},mode,600,user,NAME\`, the user that runs the agent`;
     }
   }
 
