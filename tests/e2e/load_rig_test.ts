@@ -48,6 +48,24 @@ for (const kind of LOAD_KINDS) {
   });
 }
 
+for (const kind of LOAD_KINDS) {
+  Deno.test(`load of ${kind} that is stopped waits for the request on its way`, async () => {
+    await using alpha = startBackend("alpha");
+    await using haproxy = await startHaproxy({
+      pools: 1,
+      slots: 1,
+      domains: "example.com pool_1\n",
+      state: serverState([{ pool: 1, slot: 1, server: alpha }]),
+    });
+    const options = { ...DOMAIN, paths: ["/slow?ms=700"], connections: 1 };
+    await using load = await startLoad(haproxy, kind, options);
+    while (alpha.requests === 0) await new Promise((next) => setTimeout(next, 5));
+    const { answered, failures } = await load.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(answered >= 1);
+  });
+}
+
 Deno.test("load sees the requests that a reload loses without idle-close-on-response", async () => {
   await using site = await startSite((config) =>
     config.replace(/^ +option idle-close-on-response\n/m, "")

@@ -24,8 +24,9 @@ const ON_443 = FULL
   ? { seconds: 30, changes: 500, reloads: 10, rate: RATE }
   : { seconds: 5, changes: 50, reloads: 2, rate: RATE };
 
-function recordRun(where: string, { changes, reloads, refused, kinds }: LoadRunReport): void {
-  const calls = { changes, reloads, failed: refused.length };
+function recordRun(where: string, report: LoadRunReport): void {
+  const { changes, reloads, refused, kinds, differences } = report;
+  const calls = { changes, reloads, lost: differences.length, failed: refused.length };
   record("Requests during change", `${where}, calls`, calls);
   for (const kind of LOAD_RUN_KINDS) {
     const { requests, retried, explained, failed } = kinds[kind];

@@ -49,6 +49,9 @@ const FIELDS = [
   "%{errormsg}",
 ];
 
+/** curl's own words about a request come with the next one's body: after the stop it is the second that was on its way. */
+const LATE_OUTCOMES = 2;
+
 export function startH3Load(options: H3LoadOptions): Load {
   const curl = curlBinary();
   const { address = "127.0.0.1", port, host, trusted, fresh = false } = options;
@@ -75,12 +78,13 @@ export function startH3Load(options: H3LoadOptions): Load {
     }).spawn();
     let text = "";
     let index = 0;
+    let sinceStop = 0;
     for await (const chunk of process.stdout.pipeThrough(new TextDecoderStream())) {
       text += chunk;
       for (let at = text.indexOf(END); at >= 0; at = text.indexOf(END)) {
         yield parseOutcome(paths[index++], text.slice(0, at));
         text = text.slice(at + END.length);
-        if (stop?.aborted) end(process);
+        if (stop?.aborted && ++sinceStop === LATE_OUTCOMES) end(process);
       }
     }
     await process.status;
