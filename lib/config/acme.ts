@@ -25,6 +25,13 @@ export const ACME_VARIABLES = [
 ] as const;
 type Variable = typeof ACME_VARIABLES[number];
 
+/** Those that hold a secret as it is. The command line takes them out of the process's environment. */
+export const SECRET_VARIABLES = [
+  "ACME_EAB_HMAC_KEY",
+  "ACME_EAB_KID",
+  "CF_Token",
+] as const satisfies Variable[];
+
 /** Given as it is, or in a file that is read each time it is needed. */
 export type Secret =
   | { readonly variable: string; readonly value: string }

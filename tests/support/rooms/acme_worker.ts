@@ -2,7 +2,7 @@
 /// <reference lib="deno.worker" />
 import { openAcmeRoom } from "../../../lib/certificates/acme/room.ts";
 import { connect } from "../../../lib/rpc/mod.ts";
-import { probe } from "./probe.ts";
+import { probe, type ProbeTarget } from "./probe.ts";
 
 openAcmeRoom(self);
 
@@ -11,6 +11,6 @@ self.onmessage = (event: MessageEvent) => {
   product(event);
   const { t, name, args } = event.data;
   if (t === "call" && name === "start" && args.settings.directory.endsWith("/probe")) {
-    connect(args.port, { probe });
+    connect(args.port, { probe: (target: ProbeTarget) => probe(target) });
   }
 };

@@ -105,7 +105,7 @@ export async function startAgent(
 ): Promise<Agent> {
   const root = given ?? await makeRoot();
   const settings = { HAPROXY_ROOT: root, MCP_HOST: "127.0.0.1", MCP_PORT: "0", HAPROXY_PORT: "1" };
-  const io = { stdin: "null", stdout: "inherit", stderr: "piped" } as const;
+  const io = { stdin: "null", stdout: "null", stderr: "piped" } as const;
   const child = agentCommand(["serve"], { ...settings, ...env }, io, build).spawn();
   const ended = child.status.then(({ code }) => code);
   let text = "";

@@ -13,9 +13,11 @@ const probeTarget = z.object({
   root: z.string(),
   apiPort: z.int(),
   otherPort: z.int(),
+  nobodysPort: z.int(),
   outside: z.string(),
   link: z.string(),
   pid: z.int(),
+  kinds: z.array(z.string()).optional(),
 });
 const forEver = (): never => {
   for (;;);
