@@ -41,6 +41,43 @@ export const testTools = [
     },
   }),
   tool({
+    name: "test_write_on",
+    title: "Writes for ever",
+    description:
+      "Appends to data/written who holds the file lock, over and over, under that lock: in one turn, or turn by turn " +
+      "while an error is thrown past every handler.",
+    group: "health",
+    hints: CHANGES,
+    input: z.object({
+      root: z.string(),
+      pid: z.int(),
+      room: z.int(),
+      throws: z.boolean().default(false),
+    }),
+    output: text,
+    deadlineMs: 60_000,
+    async run({ root, pid, room, throws }) {
+      const path = `${root}/data/lock`;
+      const lock = fileLock(await openRoot(root), path, { pid, room }, 5_000);
+      const write = () => {
+        const holder = Deno.readTextFileSync(path).trim();
+        Deno.writeTextFileSync(`${root}/data/written`, `${holder}\n`, { append: true });
+      };
+      return await lock.hold(async () => {
+        write();
+        if (throws) {
+          setTimeout(() => {
+            throw new Error("thrown past every handler");
+          }, 50);
+        }
+        for (;;) {
+          write();
+          if (throws) await new Promise((resolve) => setTimeout(resolve));
+        }
+      });
+    },
+  }),
+  tool({
     name: "test_deaf",
     title: "Ignores its cancellation",
     description: "Awaits what never comes.",
