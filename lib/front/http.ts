@@ -104,6 +104,9 @@ function identify(onAnswer: HttpOptions["onAnswer"]): MiddlewareHandler<Env> {
     headers.set("X-Request-Id", requestId);
     // No cache may keep what a token was needed for; no-transform keeps Deno.serveHttp from compressing it.
     if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store, no-transform");
+    // RFC 9112, 6.1 and 6.3: with a Content-Length beside it, somebody on the way may see other requests in these bytes
+    // than we do. Deno shows the one header only, so that none of the two is told from both.
+    if (c.req.header("transfer-encoding") !== undefined) headers.set("Connection", "close");
     onAnswer(ROUTES.includes(c.req.path) ? c.req.path : "other", c.res.status);
   };
 }

@@ -1,11 +1,13 @@
 /** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
 import { basename, dirname, join } from "node:path";
 import { AgentError } from "../errors.ts";
-import { guard, guardFolder } from "./guard.ts";
+import { guard, guardFolder, isStillAt } from "./guard.ts";
 
 const STAGED = ".tmp";
 /** Bytes. */
 const SMALL = 64 * 1024;
+/** A file that is replaced so often while it is opened is not one that somebody just writes. */
+const OPENINGS = 20;
 const LEFT_BEHIND = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
 /** What tells whether a file was written since: a replaced file has another inode or time. */
@@ -80,6 +82,29 @@ export async function openRoot(root: string): Promise<RootFiles> {
     }
   }
 
+  /** Within `guarded`. Sync: a hop to another thread costs more, and there may be a thousand of such files. */
+  function openToRead(path: string): Deno.FsFile {
+    for (let opening = 0; opening < OPENINGS; opening++) {
+      if (opening > 0) guard(real, path);
+      const file = Deno.openSync(path);
+      if (isStillAt(real, path, file)) return file;
+      file.close();
+    }
+    throw new Error("it is replaced over and over");
+  }
+
+  /** Within `guarded`. Makes it with mode 0600 where it is missing, but never where a symlink says. */
+  async function openToWrite(path: string, options: Deno.OpenOptions): Promise<Deno.FsFile> {
+    for (let opening = 0; opening < OPENINGS; opening++) {
+      if (opening > 0) guard(real, path);
+      const file = await Deno.open(path, options).catch(ignoreMissing) ??
+        await Deno.open(path, { ...options, createNew: true, mode: 0o600 }).catch(ignoreExisting);
+      if (file && isStillAt(real, path, file)) return file;
+      file?.close();
+    }
+    throw new Error("it is replaced over and over");
+  }
+
   async function takeBack(path: string, old: string): Promise<void> {
     const staged = await files.stage(path, old);
     await staged.commit().catch(() => staged.discard());
@@ -90,11 +115,13 @@ export async function openRoot(root: string): Promise<RootFiles> {
     read: (path, atMost) =>
       guarded("read", path, async () => {
         try {
-          const info = Deno.statSync(path);
+          // A pipe would block the opening.
+          checkSize(Deno.statSync(path), atMost);
+          using file = openToRead(path);
+          const info = file.statSync();
           checkSize(info, atMost);
-          // A hop to another thread costs more than reading a few pages, and there may be a thousand of such files.
-          if (info.size <= SMALL) return Deno.readTextFileSync(path);
-          return await Deno.readTextFile(path);
+          if (info.size <= SMALL) return decode(readSmall(file));
+          return decode(new Uint8Array(await new Response(file.readable).arrayBuffer()));
         } catch (cause) {
           if (cause instanceof Deno.errors.NotFound) return undefined;
           throw cause;
@@ -112,6 +139,8 @@ export async function openRoot(root: string): Promise<RootFiles> {
         try {
           using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
           await writeAll(file, new TextEncoder().encode(text));
+          // By its name: Deno has no fchmod.
+          if (!isStillAt(real, temp, file)) throw new Error("somebody replaced it");
           // The umask must not decide whether HAProxy can read the file.
           await Deno.chmod(temp, mode);
           await keepOwner(temp, old);
@@ -172,17 +201,8 @@ export async function openRoot(root: string): Promise<RootFiles> {
       }
     },
     openAppend: (path) =>
-      guarded(
-        "open",
-        path,
-        () => Deno.open(path, { read: true, append: true, create: true, mode: 0o600 }),
-      ),
-    openLock: (path) =>
-      guarded(
-        "open",
-        path,
-        () => Deno.open(path, { read: true, write: true, create: true, mode: 0o600 }),
-      ),
+      guarded("open", path, () => openToWrite(path, { read: true, append: true })),
+    openLock: (path) => guarded("open", path, () => openToWrite(path, { read: true, write: true })),
     signature(path) {
       try {
         const { ino, size, mtime } = Deno.statSync(path);
@@ -208,6 +228,28 @@ export async function openRoot(root: string): Promise<RootFiles> {
 function ignoreMissing(cause: unknown): undefined {
   if (!(cause instanceof Deno.errors.NotFound)) throw cause;
 }
+
+function ignoreExisting(cause: unknown): undefined {
+  if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
+}
+
+/** To its end, wherever that is by now. */
+function readSmall(file: Deno.FsFile): Uint8Array {
+  let bytes = new Uint8Array(SMALL);
+  for (let length = 0;;) {
+    const read = file.readSync(bytes.subarray(length));
+    if (read === null) return bytes.subarray(0, length);
+    length += read;
+    if (length < bytes.length) continue;
+    const longer = new Uint8Array(bytes.length * 2);
+    longer.set(bytes);
+    bytes = longer;
+  }
+}
+
+/** As Deno.readTextFile does: a byte order mark is a character. */
+const decode = (bytes: Uint8Array): string =>
+  new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 
 function checkSize({ isFile, size }: Deno.FileInfo, atMost = Infinity): void {
   if (!isFile) throw new Error("it is not a file");

@@ -12,7 +12,18 @@ import { AgentError } from "../errors.ts";
  */
 export function guard(root: string, path: string): void {
   guardFolder(root, dirname(path), path);
-  if (isSymlink(path)) throw outside(path, "it is a symlink", root);
+  if (lstat(path)?.isSymlink) throw outside(path, "it is a symlink", root);
+}
+
+/**
+ * Whether `file`, opened by `path` after `guard`, is what lies there, under `root`: then it is no file that a symlink led to,
+ * put there between the two. False also where somebody has replaced the file meanwhile, as every commit does: open again.
+ */
+export function isStillAt(root: string, path: string, file: Deno.FsFile): boolean {
+  guardFolder(root, dirname(path), path);
+  const { dev, ino } = file.statSync();
+  const named = lstat(path);
+  return named !== undefined && !named.isSymlink && named.dev === dev && named.ino === ino;
 }
 
 /** Throws STATE_IO unless `folder`, which must exist, is `root` or lies under it with no symlink leading out. */
@@ -29,11 +40,11 @@ function outside(path: string, why: string, root: string): AgentError {
   });
 }
 
-function isSymlink(path: string): boolean {
+function lstat(path: string): Deno.FileInfo | undefined {
   try {
-    return Deno.lstatSync(path).isSymlink;
+    return Deno.lstatSync(path);
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return false;
+    if (cause instanceof Deno.errors.NotFound) return undefined;
     throw cause;
   }
 }

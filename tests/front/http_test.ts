@@ -1,7 +1,8 @@
 /** The other guards in front of /mcp: Host, Origin, methods and bodies. */
-import { equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { bearer, INITIALIZE, post, rawStatus, statusOf } from "./raw.ts";
 import { FULL_TOKEN, openRig } from "./rig.ts";
+import { say } from "../support/evidence/say.ts";
 
 Deno.test("Host: names that are not listed are refused, before the token is looked at", async () => {
   await using rig = await openRig({ allowedHosts: ["LocalHost", "127.0.0.1", "::1", "[fd00::7]"] });
@@ -148,4 +149,22 @@ Deno.test("broken JSON is 400 with a parse error, other methods are 405", async 
   equal(put.status, 405);
   equal(put.headers.get("allow"), "GET, POST, DELETE");
   await put.body?.cancel();
+});
+
+Deno.test("a request in chunks is the last of its connection: what follows may be somebody else's body", async () => {
+  await using rig = await openRig();
+  const next = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const framings = [
+    ["Transfer-Encoding: chunked"],
+    ["Transfer-Encoding: chunked", "Content-Length: 200"],
+    ["Content-Length: 200", "Transfer-Encoding: chunked"],
+    ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+  ];
+  for (const lines of framings) {
+    const head = ["GET /healthz HTTP/1.1", "Host: localhost", ...lines, "", ""].join("\r\n");
+    const { statuses } = await say(rig.port, `${head}0\r\n\r\n${next}`);
+    deepEqual(statuses, [200], lines.join());
+  }
+  const { statuses } = await say(rig.port, next + next, { answers: 2 });
+  deepEqual(statuses, [200, 200]);
 });

@@ -191,3 +191,23 @@ Deno.test("signature tells a changed, a replaced and a missing file apart", asyn
   await Deno.writeTextFile(path, "three\n");
   assert.notEqual(root.files.signature(path), two);
 });
+
+Deno.test("read gives a file whole, small or large, with a byte order mark, and refuses a pipe", async () => {
+  await using root = await testRoot();
+  const path = join(root.root, "conf/file");
+  for (
+    const text of [
+      "",
+      "\ufeffmark\n",
+      "ä".repeat(40_000),
+      "x".repeat(64 * 1024),
+      "y".repeat(200_000),
+    ]
+  ) {
+    await Deno.writeTextFile(path, text);
+    assert.equal(await root.files.read(path), text);
+  }
+  await Deno.remove(path);
+  await new Deno.Command("mkfifo", { args: [path] }).output();
+  await assert.rejects(root.files.read(path), { code: "STATE_IO" });
+});

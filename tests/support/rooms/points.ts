@@ -119,13 +119,9 @@ export function installPoints(scope: Pick<Port, "postMessage">): void {
       passes(`mkdir ${path}`, path);
       return await real.mkdir(path, options);
     },
-    readTextFileSync(path: string) {
-      passes(`read ${path}`, path);
-      return real.readTextFileSync(path);
-    },
-    async readTextFile(path: string) {
-      passes(`read ${path}`, path);
-      return await real.readTextFile(path);
+    openSync(path: string | URL, options?: Deno.OpenOptions) {
+      if (typeof path === "string" && !options) passes(`read ${path}`, path);
+      return real.openSync(path, options);
     },
     async connect(options: Deno.ConnectOptions) {
       passes(`connect ${options.port}`);
