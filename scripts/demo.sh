@@ -45,4 +45,5 @@ sh=$(command -v sh)
 # It starts programs by sh, so that their output goes straight to files; the rest of the machine is out of its reach.
 run "$DENO" run --quiet --frozen --no-check --no-prompt --no-code-cache --deny-ffi --deny-import \
   --allow-net=127.0.0.1 --allow-read="$root" --allow-write="$root" --allow-run="$sh${curl:+,$curl}" \
+  --allow-env=HAPROXY_MCP_TEST_PORTS \
   scripts/demo/walk.ts "$root" "$HAPROXY" "$PWD/dist/haproxy-mcp" "$sh" "$curl" "$once"
