@@ -71,7 +71,7 @@ for (const version of HAPROXY_VERSIONS) {
       version,
       pools: 4,
       edit: (config) =>
-        `${config}\nbackend own\n    server s1 127.0.0.1:1\n    server s2 127.0.0.1:2 disabled\n`,
+        `${config}\nbackend own\n    server s1 127.0.0.1:1 no-check\n    server s2 127.0.0.1:2 disabled\n`,
     });
     await rig.call("add_domain", { domain: "a.test", wildcard: true, ip: "127.0.0.1" });
     await rig.call("add_domain", { domain: "b.test", share_with: "a.test" });

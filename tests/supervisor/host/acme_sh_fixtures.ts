@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path";
 import { readSettings } from "../../../lib/config.ts";
 import { type AcmeShActs, acmeShActs } from "../../../lib/supervisor/host/acme_sh.ts";
+import { eventually } from "../../support/eventually.ts";
 import { type Folder, makeFolder } from "./fixtures.ts";
 
 export const KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcC\n-----END EC PRIVATE KEY-----\n";
@@ -70,4 +71,14 @@ export async function homes(): Promise<string[]> {
   const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
   return names.filter((name) => name.startsWith("haproxy-mcp-acme.sh-"))
     .map((name) => join(folder, name));
+}
+
+/** Resolves once none is left of those that came since. Other tests' come and go; one that was left stays. */
+export async function homesGone(before: readonly string[]): Promise<void> {
+  let since = (await homes()).filter((home) => !before.includes(home));
+  await eventually(async () => {
+    const now = await homes();
+    since = since.filter((home) => now.includes(home));
+    return since.length === 0;
+  }, 60_000);
 }
