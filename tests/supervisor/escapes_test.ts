@@ -226,7 +226,8 @@ for (const build of BUILDS) {
       // Put there after the start, which refuses such a link.
       await Deno.symlink(target.outside, target.link);
       const asked = { ...target, kinds: kindsFor(build) };
-      const { structured, text } = await agent.call(room.tool, asked);
+      const { structured, text } = await agent.call(room.tool, asked)
+        .catch((cause) => ({ structured: undefined, text: String(cause) }));
       judge(room, gaps, structured ?? { [text]: "no answer" });
       await assertUntouched(trial, before);
     });
