@@ -49,7 +49,7 @@ const GAPS: Readonly<Record<string, readonly string[]>> = {
     "any variable by the inner API",
     "inner operation that takes a socket by its number",
   ],
-  "2.9": ["Cache", "kill itself"],
+  "2.9": ["kill itself"],
 };
 
 interface Trial extends AsyncDisposable {
@@ -243,11 +243,16 @@ Deno.test({
 
 async function testUnbound(): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
+  // Deno keeps there what the attempts import and store.
+  const cache = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
   try {
     const main = fileURLToPath(new URL("./probe_unbound.ts", import.meta.url));
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-prompt", "--no-check", "--quiet", main, folder],
-      env: { TMPDIR: folder },
+      args: [
+        ...["run", "-A", "--no-prompt", "--no-check", "--no-config", "--no-lock", "--quiet"],
+        ...["--unstable-worker-options", main, folder],
+      ],
+      env: { TMPDIR: folder, DENO_DIR: cache },
       stdin: "null",
     }).output();
     const said = new TextDecoder().decode(stdout).trimEnd().split("\n").at(-1)!;
@@ -258,5 +263,6 @@ async function testUnbound(): Promise<void> {
     assert.ok(allowed > results.length * 0.7, `${allowed} of ${results.length}`);
   } finally {
     await Deno.remove(folder, { recursive: true });
+    await Deno.remove(cache, { recursive: true });
   }
 }

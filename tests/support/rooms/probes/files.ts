@@ -3,6 +3,7 @@ import {
   type Attempts,
   eventOf,
   globals,
+  got,
   load,
   type Loose,
   type ProbeTarget,
@@ -51,6 +52,7 @@ export const files = ({ root, outside, link }: ProbeTarget): Attempts => ({
   "node:sqlite by URI": () => sqlite(`file:${outside}.db?mode=rwc`, "create table t (x)"),
   "fetch a file": () => fetch(`file://${outside}`).then((response) => response.text()),
   "Cache": async () => {
+    got(Deno.build.standalone, "a checkout keeps it in the folder of Deno's own cache");
     const cache = await there(globals.caches).open("probe");
     await cache.put("http://probe.test/", new Response("probed"));
     await globals.caches.delete("probe");
