@@ -55,8 +55,9 @@ Deno.test("whatever its arguments, each tool answers or refuses with a code, and
 
 /** The same arguments, without the effect, and without the wait. */
 function tamed(args: unknown, { properties = {} }: { readonly properties?: object }): unknown {
-  if (typeof args !== "object" || args === null || Array.isArray(args)) return args;
-  const given = args as Record<string, unknown>;
+  if (args !== null && (typeof args !== "object" || Array.isArray(args))) return args;
+  // To a tool null is no arguments.
+  const given = (args ?? {}) as Record<string, unknown>;
   const real = given.dry_run === undefined || given.dry_run === false;
   return {
     ...given,

@@ -28,21 +28,6 @@ Deno.test("every dependency in deno.json is from npm, at one exact version", () 
   }
 });
 
-Deno.test("another version in deno.json than in deno.lock is refused, and the lock is left as it was", async () => {
-  await using project = await temporaryProject();
-  const wanted = config.imports.hono;
-  const other = JSON.stringify(config).replace(wanted, "npm:hono@4.13.1");
-  await Deno.copyFile(join(checkout, "deno.lock"), join(project.folder, "deno.lock"));
-  await Deno.writeTextFile(join(project.folder, "deno.json"), other);
-  const before = await readLock(project.folder);
-  const { code, stderr } = await project.deno(["install"], {
-    DENO_DIR: Deno.env.get("DENO_DIR") ?? "",
-  });
-  assert.equal(code, 1);
-  assert.match(stderr, /The lockfile is out of date/);
-  assert.deepEqual(await readLock(project.folder), before);
-});
-
 /** The package `tiny` 1.0.0 as npm's registry serves it. */
 async function packTiny(folder: string, code: string): Promise<Uint8Array<ArrayBuffer>> {
   await Deno.mkdir(join(folder, "package"));
@@ -60,21 +45,44 @@ const sha512 = (bytes: Uint8Array) =>
   `sha512-${createHash("sha512").update(bytes).digest("base64")}`;
 
 /** A registry on the loopback that serves this tarball, and the right sum for it. */
-function serveTiny(tarball: Uint8Array<ArrayBuffer>) {
+function serveTiny(tarball: Uint8Array<ArrayBuffer>, number = "1.0.0") {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
     if (request.url.endsWith(".tgz")) return new Response(tarball);
     const { origin } = new URL(request.url);
-    const dist = { tarball: `${origin}/tiny/-/tiny-1.0.0.tgz`, integrity: sha512(tarball) };
-    const version = { name: "tiny", version: "1.0.0", dist };
+    const dist = { tarball: `${origin}/tiny/-/tiny-${number}.tgz`, integrity: sha512(tarball) };
+    const version = { name: "tiny", version: number, dist };
     return Response.json({
       name: "tiny",
-      "dist-tags": { latest: "1.0.0" },
-      versions: { "1.0.0": version },
+      "dist-tags": { latest: number },
+      versions: { [number]: version },
     });
   });
   const url = `http://127.0.0.1:${server.addr.port}`;
   return { url, [Symbol.asyncDispose]: () => server.shutdown() };
 }
+
+Deno.test("another version in deno.json than in deno.lock is refused, and the lock is left as it was", async () => {
+  await using project = await temporaryProject();
+  const tarball = await packTiny(project.folder, "");
+  await using registry = serveTiny(tarball, "1.0.1");
+  const { lock } = config;
+  const imports = { tiny: "npm:tiny@1.0.1" };
+  await Deno.writeTextFile(join(project.folder, "deno.json"), JSON.stringify({ lock, imports }));
+  const locked = JSON.stringify({
+    version: "5",
+    specifiers: { "npm:tiny@1.0.0": "1.0.0" },
+    npm: { "tiny@1.0.0": { integrity: sha512(tarball) } },
+    workspace: { dependencies: ["npm:tiny@1.0.0"] },
+  });
+  await Deno.writeTextFile(join(project.folder, "deno.lock"), locked);
+  const { code, stderr } = await project.deno(["install"], {
+    DENO_DIR: join(project.folder, "cache"),
+    NPM_CONFIG_REGISTRY: registry.url,
+  });
+  assert.equal(code, 1);
+  assert.match(stderr, /The lockfile is out of date/);
+  assert.equal(await Deno.readTextFile(join(project.folder, "deno.lock")), locked);
+});
 
 for (const tampered of [false, true]) {
   const what = tampered
