@@ -1,4 +1,4 @@
-/** Makes HAProxy serve the certificates that disk holds. What HAProxy has beyond them is left alone. */
+/** Makes HAProxy serve the certificates that disk holds. What HAProxy has beyond them is left alone, but for what was deleted. */
 import { AgentError } from "../errors.ts";
 import {
   abortCertificate,
@@ -26,6 +26,7 @@ import {
   isServed,
   type NamedCertificate,
 } from "./running_certificates.ts";
+import { subjectOfDeleted, takeOutDeleted } from "./deleted_certificates.ts";
 import type { Drift, Subject } from "./subject.ts";
 
 export interface CertificateOptions {
@@ -44,17 +45,21 @@ const FIRST_BATCH = 5;
 export async function certificateDrift(
   conversation: Conversation,
   listed: ListedCertificates,
-  source: Pick<CertificateFiles, "look">,
+  source: Pick<CertificateFiles, "look" | "goneFile">,
   { crtList }: CertificateOptions,
 ): Promise<Drift> {
-  const plan = await planCertificates(conversation, listed, lookAt(source), crtList);
+  const plan = await planCertificates(conversation, listed, lookAt(source), source, crtList);
+  const { deleted } = plan;
   return {
-    differences: plan.differences.map(subjectOf),
-    commands: plan.sendable.flatMap((difference) => [
-      // Without the abort, which matters only where the commit fails.
-      ...(difference.outdated ? storing(difference, NOT_READ).slice(0, -1) : []),
-      ...listing(difference, plan.list),
-    ]).map(({ line }) => line),
+    differences: [...plan.differences.map(subjectOf), ...deleted.map(subjectOfDeleted)],
+    commands: [
+      ...plan.sendable.flatMap((difference) => [
+        // Without the abort, which matters only where the commit fails.
+        ...(difference.outdated ? storing(difference, NOT_READ).slice(0, -1) : []),
+        ...listing(difference, plan.list),
+      ]),
+      ...deleted.flatMap(({ removing }) => removing),
+    ].map(({ line }) => line),
     problems: plan.problems,
   };
 }
@@ -68,15 +73,16 @@ export async function certificateDrift(
 export async function convergeCertificates(
   conversation: Conversation,
   listed: ListedCertificates,
-  source: Pick<CertificateFiles, "look" | "pem">,
+  source: Pick<CertificateFiles, "look" | "pem" | "goneFile">,
   { crtList }: CertificateOptions,
 ): Promise<Convergence> {
   // What HAProxy has nothing of is read when it is sent, and only then.
   const look = lookAt(source, (name, names) => names.has(name));
-  const { list, sendable, problems: known } = await planCertificates(
+  const { list, sendable, deleted, problems: known } = await planCertificates(
     conversation,
     listed,
     look,
+    source,
     crtList,
   );
   const problems = [...known];
@@ -95,7 +101,8 @@ export async function convergeCertificates(
   }
   await before;
   const served = await keptInList(conversation, sent, list, problems);
-  return { changed: served.map(({ difference }) => subjectOf(difference)), problems };
+  const out = await takeOutDeleted(conversation, deleted, problems);
+  return { changed: [...served.map(({ difference }) => subjectOf(difference)), ...out], problems };
 }
 
 /** Looks into the PEMs, and leaves those out that can't be used; the others stay as they are. */

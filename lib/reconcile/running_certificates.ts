@@ -170,8 +170,8 @@ interface Spelling {
  * A line's path is HAProxy's own spelling. What no line names lies where the others lie; without others, as far from the
  * crt-list as it does on the host.
  */
-function nameOf(
-  { file, path, folders }: ListedCertificate,
+export function nameOf(
+  { file, path, folders }: Pick<ListedCertificate, "file" | "path" | "folders">,
   { list, crtList, names }: Spelling,
 ): string {
   if (path === undefined) {

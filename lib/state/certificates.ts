@@ -59,6 +59,8 @@ export interface CertificateFiles {
   read(): Promise<DesiredCertificates & Pick<ListedCertificates, "missing">>;
   /** Key, certificate and chain. Throws CERTIFICATE or STATE_IO. */
   pem(file: string): Promise<Pem>;
+  /** Where on this machine the PEM would lie that HAProxy knows by this path; undefined where one lies there. */
+  goneFile(path: string): string | undefined;
 }
 
 /** Bytes of a file: enough for thousands of lines. */
@@ -156,6 +158,10 @@ export function certificateFiles(
 
   return {
     pem,
+    goneFile(path) {
+      const file = join(paths.certsFolder, basename(path));
+      return exists(file) ? undefined : file;
+    },
     lists,
     look: lookAt,
     async read() {

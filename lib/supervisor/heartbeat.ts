@@ -5,7 +5,7 @@ export const PING_EVERY_MS = 1_000;
 /** A room that answered once and now spins is lost after so many misses in a row. */
 export const MISSES = 2;
 /** One that may be waiting for a busy machine or a slow disk has more time. */
-export const MISSES_WHEN_IDLE = 10;
+export const MISSES_WHEN_IDLE = 6;
 /** Of a core, by the whole process: with less, no room spins on a core of its own. */
 const SPINS = 0.5;
 /** A room may load that long before its first answer. */

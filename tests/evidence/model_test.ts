@@ -12,10 +12,15 @@ const SEQUENCES = FULL ? 60 : 2;
 
 /**
  * Sequences that found something, played again each time. What they found has tests of its own, which need no luck:
- * tests/transaction/{together,unfinished}_test.ts, tests/reconcile/converge_test.ts.
+ * tests/transaction/{together,unfinished}_test.ts, tests/reconcile/{converge,certificates}_test.ts.
  */
 const KEPT: readonly (readonly [HaproxyVersion, seed: number, found: string])[] = [
   ["3.4", 40, "a change that HAProxy's end cuts off is gone from the journal, whoever knows of it"],
+  [
+    "3.0",
+    102710483,
+    "a certificate that is deleted while a new worker loads is gone from that one, too",
+  ],
 ];
 
 async function playAll(version: HaproxyVersion, seeds: readonly number[]): Promise<void> {

@@ -156,6 +156,42 @@ for (const version of HAPROXY_VERSIONS) {
     }
   });
 
+  Deno.test(`${version}: what was deleted while HAProxy read it at its start is taken out, and nothing else is`, async () => {
+    await using site = await openSite({ version });
+    await using pki = await openPki();
+    await Deno.mkdir(`${site.haproxy.root}/elsewhere`);
+    const elsewhere = `${site.haproxy.root}/elsewhere/c.test.pem`;
+    for (const name of ["a.test", "b.test"]) {
+      const { pem } = await pki.issue([name]);
+      await site.write(`${name}.pem`, pem);
+      await site.addLines(`${site.file(`${name}.pem`)} ${name}`);
+    }
+    await Deno.writeTextFile(elsewhere, (await pki.issue(["c.test"])).pem);
+    const list = await Deno.readTextFile(site.list);
+    await site.addLines(elsewhere);
+    await site.haproxy.reload();
+    // As if a.test was deleted in that moment. A person took the other two out of the list.
+    await Deno.remove(site.file("a.test.pem"));
+    await Deno.writeTextFile(site.list, `${list.split("\n")[0]}\n`);
+
+    const drift = await site.drift();
+    assert.deepEqual(drift.differences, [{ kind: "certificate", name: "a.test.pem" }]);
+    assert.deepEqual(site.changesSent(), []);
+    const healed = await site.heal();
+    assert.deepEqual(healed, { changed: ["a.test.pem"], problems: [] });
+    assert.deepEqual(site.changesSent(), drift.commands.map((line) => `${line}\n`));
+    const { names } = await state(site);
+    assert.deepEqual(
+      [
+        names.has(site.file("a.test.pem")),
+        names.has(site.file("b.test.pem")),
+        names.has(elsewhere),
+      ],
+      [false, true, true],
+    );
+    await settled(site);
+  });
+
   Deno.test(`${version}: 200 lost certificates are back in time, and a look at them sends nothing`, async () => {
     await using site = await openSite({ version });
     const domains = Array.from({ length: 200 }, (_, i) => `d${i}.test`);

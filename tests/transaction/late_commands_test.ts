@@ -82,6 +82,6 @@ Deno.test("a state_file restored while HAProxy falls silent is OUTCOME_UNKNOWN o
   relay.set({ command: (_at, line) => line === "show ssl cert" ? "cut" : "pass" });
   const error = await rig.refused("restore_state", { source: "state_file" });
   assert.equal(error.code, "OUTCOME_UNKNOWN");
-  assert.match(error.message, /^The files are changed, and HAProxy may lack a part/);
+  assert.match(error.message, /^The servers are restored and kept; /);
   assert.doesNotMatch(await rig.file("conf/servers.json"), /"weight":9/);
 });
