@@ -1,6 +1,6 @@
 /**
- * Faults of HAProxy: each writing tool, with each thing that can go wrong at the other end of the Runtime API, at each
- * exchange with it. Once the fault is over, disk and HAProxy hold the whole change or none of it, as the caller was told.
+ * Faults of HAProxy: each writing tool, with each thing that can go wrong at the other end of the Runtime API, at its
+ * exchanges with it. Once the fault is over, disk and HAProxy hold the whole change or none of it, as the caller was told.
  */
 import assert from "node:assert/strict";
 import { type FaultKind, type FaultName, FAULTS } from "../support/evidence/faults/faults.ts";
@@ -12,7 +12,7 @@ import {
   type Settler,
   type Trial,
 } from "../support/evidence/faults/lane.ts";
-import { FULL, randomFrom, record, seedFor } from "../support/evidence/record.ts";
+import { FULL, randomFrom, record, sample, seedFor } from "../support/evidence/record.ts";
 import { type Change, CHANGES } from "../support/evidence/site.ts";
 import { differences, type View } from "../support/evidence/view.ts";
 import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
@@ -21,6 +21,8 @@ import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
 const LANES = 6;
 /** Faults of a tool, where not all are wanted: the tools take turns. */
 const SAMPLE = 2;
+/** Of a tool with a fault: at several exchanges, settled in both ways. */
+const TRIALS = FULL ? 8 : 1;
 const SETTLERS: readonly Settler[] = ["serve", "new start"];
 
 const names = Object.keys(FAULTS) as FaultName[];
@@ -30,7 +32,7 @@ interface Finding {
   readonly what: string;
 }
 
-/** All of a fault's trials with a tool, or one of them. */
+/** Of all that a fault can do to a tool's exchanges, some. */
 function trialsOf(fault: FaultName, learned: Learned, random: () => number): Trial[] {
   const { strikes, lasts, early = false }: FaultKind = FAULTS[fault];
   const all = strikes === "command" ? learned.commands.length : learned.conversations;
@@ -38,7 +40,7 @@ function trialsOf(fault: FaultName, learned: Learned, random: () => number): Tri
   const trials = Array.from({ length: exchanges }, (_, i) => i + 1).flatMap((at) =>
     lasts.flatMap((lasting) => SETTLERS.map((settler) => ({ fault, at, lasting, settler })))
   );
-  return FULL ? trials : [trials[Math.floor(random() * trials.length)]];
+  return sample(trials, TRIALS, random);
 }
 
 /** Each fault comes equally often. */

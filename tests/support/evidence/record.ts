@@ -42,3 +42,10 @@ export function randomFrom(seed: number): () => number {
     return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
   };
 }
+
+/** So many of them, or all where there are no more, spread over all. */
+export function sample<T>(all: readonly T[], count: number, random: () => number): T[] {
+  const share = all.length / count;
+  if (share <= 1) return [...all];
+  return Array.from({ length: count }, (_, i) => all[Math.floor((i + random()) * share)]);
+}

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Haproxy } from "../haproxy.ts";
 import { type BlowName, BLOWS, judge, meets, putBack, readFiles, startAgain } from "./crash.ts";
-import { FULL, record } from "./record.ts";
+import { FULL, record, sample } from "./record.ts";
 import type { Change } from "./site.ts";
 import { callUntil, pointsPassed, type Told } from "./stopped_call.ts";
 import { differences, lookAt, lookAtHaproxy, type View } from "./view.ts";
@@ -85,13 +85,6 @@ function inFull(told: Told | undefined): Told | undefined {
 
 function describe(what: string, left: View, wanted: View): string[] {
   return differences(left, wanted).map((name) => `${what}: ${name} is ${left[name]}`);
-}
-
-/** Some of them, spread over all. */
-function sample<T>(all: readonly T[], count: number, random: () => number): T[] {
-  const share = all.length / count;
-  if (share <= 1) return [...all];
-  return Array.from({ length: count }, (_, i) => all[Math.floor((i + random()) * share)]);
 }
 
 /** A step of the test for each, which fails. */
