@@ -65,10 +65,10 @@ if (import.meta.main) {
   const records: EvidenceRecord[] = lines.map((line) => JSON.parse(line));
   const text = tables(records);
   console.log(text);
-  if (option === "--into") {
+  const found = faults(records);
+  if (option === "--into" && found.length === 0 && records.length > 0) {
     await Deno.writeTextFile(document, withTables(await Deno.readTextFile(document), text));
   }
-  const found = faults(records);
   for (const line of found) console.error(line);
   if (found.length > 0) Deno.exit(1);
 }

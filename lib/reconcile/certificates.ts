@@ -1,4 +1,4 @@
-/** Makes HAProxy serve the certificates that disk holds. What HAProxy has beyond them is left alone, but for what was deleted. */
+/** Makes HAProxy serve the certificates that disk holds. What HAProxy has beyond them is left alone. */
 import { AgentError } from "../errors.ts";
 import {
   abortCertificate,
@@ -26,12 +26,17 @@ import {
   isServed,
   type NamedCertificate,
 } from "./running_certificates.ts";
-import { subjectOfDeleted, takeOutDeleted } from "./deleted_certificates.ts";
+import { takeOutDeleted } from "./deleted_certificates.ts";
 import type { Drift, Subject } from "./subject.ts";
 
 export interface CertificateOptions {
   /** The crt-list's path on this machine. */
   readonly crtList: string;
+}
+
+export interface ConvergeCertificatesOptions extends CertificateOptions {
+  /** HAProxy has just started: takes out what was deleted meanwhile (deleted_certificates.ts). */
+  readonly justStarted: boolean;
 }
 
 /** So many PEMs are in memory, and on their way to HAProxy, at once. */
@@ -49,17 +54,13 @@ export async function certificateDrift(
   { crtList }: CertificateOptions,
 ): Promise<Drift> {
   const plan = await planCertificates(conversation, listed, lookAt(source), source, crtList);
-  const { deleted } = plan;
   return {
-    differences: [...plan.differences.map(subjectOf), ...deleted.map(subjectOfDeleted)],
-    commands: [
-      ...plan.sendable.flatMap((difference) => [
-        // Without the abort, which matters only where the commit fails.
-        ...(difference.outdated ? storing(difference, NOT_READ).slice(0, -1) : []),
-        ...listing(difference, plan.list),
-      ]),
-      ...deleted.flatMap(({ removing }) => removing),
-    ].map(({ line }) => line),
+    differences: plan.differences.map(subjectOf),
+    commands: plan.sendable.flatMap((difference) => [
+      // Without the abort, which matters only where the commit fails.
+      ...(difference.outdated ? storing(difference, NOT_READ).slice(0, -1) : []),
+      ...listing(difference, plan.list),
+    ]).map(({ line }) => line),
     problems: plan.problems,
   };
 }
@@ -74,7 +75,7 @@ export async function convergeCertificates(
   conversation: Conversation,
   listed: ListedCertificates,
   source: Pick<CertificateFiles, "look" | "pem" | "goneFile">,
-  { crtList }: CertificateOptions,
+  { crtList, justStarted }: ConvergeCertificatesOptions,
 ): Promise<Convergence> {
   // What HAProxy has nothing of is read when it is sent, and only then.
   const look = lookAt(source, (name, names) => names.has(name));
@@ -101,7 +102,7 @@ export async function convergeCertificates(
   }
   await before;
   const served = await keptInList(conversation, sent, list, problems);
-  const out = await takeOutDeleted(conversation, deleted, problems);
+  const out = justStarted ? await takeOutDeleted(conversation, deleted, problems) : [];
   return { changed: [...served.map(({ difference }) => subjectOf(difference)), ...out], problems };
 }
 

@@ -1,9 +1,11 @@
 /**
- * Certificates that HAProxy read at its start and whose files are gone by now: a new worker reads while the old one still
- * serves, and what is deleted then is deleted from the old one. What else HAProxy has beyond the files is left alone.
+ * Certificates that a new worker read at its start and whose files are gone by now: it reads while the old one still serves,
+ * and what is deleted then is deleted from the old one. What else HAProxy has beyond the files is left alone, so this is
+ * for a process that has just started: nobody else has given it anything yet.
  */
 import { basename } from "node:path";
 import type { AgentError } from "../errors.ts";
+import { log } from "../log.ts";
 import { delCertificate, delFromCrtList } from "../runtime/commands.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { Command } from "../runtime/encode.ts";
@@ -41,7 +43,7 @@ export function deletedCertificates(
   });
 }
 
-export const subjectOfDeleted = ({ file }: DeletedCertificate): Subject => ({
+const subjectOfDeleted = ({ file }: DeletedCertificate): Subject => ({
   kind: "certificate",
   name: basename(file),
 });
@@ -55,8 +57,12 @@ export async function takeOutDeleted(
   const out: Subject[] = [];
   for (const each of deleted) {
     const failure = firstFailure(each.removing, await conversation.exchange(each.removing));
-    if (failure) problems.push(refused(each.file, failure));
-    else out.push(subjectOfDeleted(each));
+    if (failure) {
+      problems.push(refused(each.file, failure));
+      continue;
+    }
+    out.push(subjectOfDeleted(each));
+    log.warning(`HAProxy had begun to load ${each.file} when it was deleted: it is taken out`);
   }
   return out;
 }

@@ -88,6 +88,7 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
     const { code, message } = AgentError.from(cause);
     if (code === "HAPROXY_UNREACHABLE") {
       inLine.clear();
+      several = [];
       down.say((since) => log.warning(`${since}${message}`));
     } else {
       failing.say((since) => log.error(`${since}${message}`));

@@ -48,10 +48,13 @@ export function finisher(
     );
   }
 
-  async function takeBack({ entry }: Unfinished): Promise<void> {
-    await twice(() => restore(scopeOf(entry.changes), true));
-    await store.mark("undone", [entry.seq]);
-    log.info(`${entry.tool} had failed half-way: HAProxy is rid of it`);
+  /** All in one go: what is late needs a wait, and a batch of calls fails together. */
+  async function takeBack(doubtful: readonly Unfinished[]): Promise<void> {
+    if (doubtful.length === 0) return;
+    const entries = doubtful.map(({ entry }) => entry);
+    await twice(() => restore(scopeOf(entries.flatMap(({ changes }) => changes)), true));
+    await store.mark("undone", entries.map(({ seq }) => seq));
+    for (const { tool } of entries) log.info(`${tool} had failed half-way: HAProxy is rid of it`);
   }
 
   return {
@@ -69,8 +72,10 @@ export function finisher(
     },
     async finish() {
       if (pending.length === 0) return;
+      await takeBack(pending.filter(({ applied }) => !applied));
+      pending = pending.filter(({ applied }) => applied);
       while (pending.length > 0) {
-        await (pending[0].applied ? carryOut(pending[0]) : takeBack(pending[0]));
+        await carryOut(pending[0]);
         pending = pending.slice(1);
       }
       await save();

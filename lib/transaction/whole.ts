@@ -124,7 +124,7 @@ export function whole(parts: WholeParts): Whole {
       const view = await readScope(conversation, "all");
       const options = { shape, keepGoing: true };
       const first = await converge(conversation, store.desired, "all", view, options);
-      const then = await certificates.converge(conversation);
+      const then = await certificates.converge(conversation, process);
       const changed = [...first.changed, ...then.changed];
       const problems = [...cutOff, ...first.problems, ...then.problems];
       return { process, changed, problems, unchanged: unchanged(changed) };

@@ -27,6 +27,7 @@ run_tests() {
   "$DENO" test --parallel --frozen --no-check --no-prompt ${filter:+--filter "$filter"} \
     --allow-read --allow-write --allow-net --allow-env --allow-run --allow-sys \
     --deny-ffi --deny-import "$@" </dev/null | tee "$work/log" || status=$?
+  [ "$status" = 0 ] || document= # a run that failed is no evidence
   "$DENO" run --frozen --no-prompt --allow-read --allow-write scripts/evidence.ts "$HAPROXY_MCP_EVIDENCE" \
     ${document:+--into "$document"} || status=$?
   echo "The tests took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s, set-up included."

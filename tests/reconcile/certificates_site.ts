@@ -27,7 +27,7 @@ export interface CertificateSite extends AsyncDisposable {
   addLines(...lines: string[]): Promise<void>;
   setDomains(...domains: string[]): Promise<void>;
   /** The names of the certificates that changed. */
-  heal(): Promise<
+  heal(options?: { readonly justStarted?: boolean }): Promise<
     { readonly changed: readonly string[]; readonly problems: readonly AgentError[] }
   >;
   drift(): Promise<Drift>;
@@ -63,10 +63,13 @@ export async function openSite(options: HaproxyOptions = {}): Promise<Certificat
     addLines: (...lines) =>
       Deno.writeTextFile(list, lines.map((line) => `${line}\n`).join(""), { append: true }),
     setDomains: (...domains) => Deno.writeTextFile(files.certificates, JSON.stringify({ domains })),
-    async heal() {
+    async heal({ justStarted = false } = {}) {
       const listed = await certificates.lists();
       const { changed, problems } = await client.converse((talk) =>
-        convergeCertificates(watched(talk), listed, certificates, { crtList: files.crtList })
+        convergeCertificates(watched(talk), listed, certificates, {
+          crtList: files.crtList,
+          justStarted,
+        })
       );
       for (const { kind } of changed) assert.equal(kind, "certificate");
       return { changed: changed.map(({ name }) => name), problems };

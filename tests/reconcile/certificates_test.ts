@@ -174,12 +174,10 @@ for (const version of HAPROXY_VERSIONS) {
     await Deno.remove(site.file("a.test.pem"));
     await Deno.writeTextFile(site.list, `${list.split("\n")[0]}\n`);
 
-    const drift = await site.drift();
-    assert.deepEqual(drift.differences, [{ kind: "certificate", name: "a.test.pem" }]);
-    assert.deepEqual(site.changesSent(), []);
-    const healed = await site.heal();
+    // In a process that has been there for a while somebody may have put it by hand.
+    await settled(site);
+    const healed = await site.heal({ justStarted: true });
     assert.deepEqual(healed, { changed: ["a.test.pem"], problems: [] });
-    assert.deepEqual(site.changesSent(), drift.commands.map((line) => `${line}\n`));
     const { names } = await state(site);
     assert.deepEqual(
       [

@@ -40,6 +40,30 @@ Deno.test("what another process has finished, and then changed, is not taken bac
   assert.match(await one.file("conf/domains.map"), /^b\.test pool_1$/m);
 });
 
+Deno.test("calls that fail together are taken back together: what may come late is waited for once", async () => {
+  await using set = await openTwo();
+  const { proxy, one, journal } = set;
+  await one.call("add_domain", { domain: "a.test" });
+  let cut = false;
+  proxy.decide = (line) => {
+    if (cut) return "cut";
+    cut = line.startsWith("add map");
+    return cut ? "cut after" : "pass";
+  };
+  const domains = Array.from({ length: 8 }, (_, i) => `*.b${i}.test`);
+  const refused = await Promise.all(
+    domains.map((domain) => one.refused("add_domain", { domain, share_with: "a.test" })),
+  );
+  assert.deepEqual(new Set(refused.map(({ code }) => code)), new Set(["HAPROXY_UNREACHABLE"]));
+  proxy.decide = () => "pass";
+  const before = proxy.lines.length;
+  await one.context.transactions.finish();
+  // Each conversation begins with it: one to take back, one for what is late.
+  const conversations = proxy.lines.slice(before).filter((line) => line === "show map");
+  assert.equal(conversations.length, 2);
+  assert.equal((await Deno.stat(journal)).size, 0);
+});
+
 Deno.test("a change that HAProxy lost leaves nothing in the journal, whoever rids HAProxy of it", async () => {
   await using set = await openTwo();
   const { proxy, one, two, journal } = set;

@@ -7,12 +7,16 @@ import { certificateDrift, convergeCertificates } from "../../reconcile/certific
 import type { Drift } from "../../reconcile/subject.ts";
 import { commandsOf, planTarget } from "../../reconcile/one_certificate.ts";
 import type { Conversation, RuntimeClient } from "../../runtime/connection.ts";
+import type { HaproxyProcess } from "../../runtime/process.ts";
 import type { RootFiles } from "../../sandbox/files.ts";
 import { certificateFiles } from "../../state/certificates.ts";
 import type { CertificateChanges } from "./change.ts";
 import type { CertificateTurn } from "./request.ts";
 import { readOnDisk, targetOnDisk } from "./disk.ts";
 import { listCertificate } from "./lists.ts";
+
+/** Seconds: a running `serve` has met a new process by then. */
+const JUST_STARTED_S = 10;
 
 /** What disk holds of certificates. */
 export interface CertificatesView {
@@ -28,7 +32,7 @@ export interface CertificateKeeper {
   /** In the caller's turn. */
   drift(conversation: Conversation): Promise<Drift>;
   /** In the caller's turn. Goes on after a refusal. */
-  converge(conversation: Conversation): Promise<Convergence>;
+  converge(conversation: Conversation, process: HaproxyProcess): Promise<Convergence>;
   /** What was cut off is finished first; what keeps it from that, else nothing. Under the lock. */
   finish(): Promise<readonly AgentError[]>;
   /** HAProxy serves what only certificates.json names: the crt-list names it from now on, too. Under the lock. */
@@ -80,9 +84,10 @@ export function certificateKeeper(
       count = Math.max(0, listed.certificates.length - drift.problems.length);
       return drift;
     },
-    async converge(conversation) {
+    async converge(conversation, { uptime }) {
       const listed = await source.lists();
-      const convergence = await convergeCertificates(conversation, listed, source, { crtList });
+      const options = { crtList, justStarted: uptime <= JUST_STARTED_S };
+      const convergence = await convergeCertificates(conversation, listed, source, options);
       count = Math.max(0, listed.certificates.length - convergence.problems.length);
       return convergence;
     },
