@@ -126,8 +126,9 @@ Deno.test("startHaproxy takes other ports when one was lost", async () => {
   const taken = createSocket("udp4").bind(0, "127.0.0.1");
   await once(taken, "listening");
   const random = Math.random;
-  // freePort draws from 10000 to 31999: the HTTP port freely, then the taken one for HTTPS.
-  const draws = [random(), (taken.address().port - 10_000 + 0.5) / 22_000];
+  // freePort draws from 10000 to 31999: the HTTP port from those above, which no other test has, then the taken one.
+  const draws = [32_000 + Math.floor(random() * 768), taken.address().port]
+    .map((port) => (port - 10_000 + 0.5) / 22_000);
   Math.random = () => draws.shift() ?? random();
   let started: Haproxy | undefined;
   try {
