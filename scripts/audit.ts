@@ -37,6 +37,9 @@ export type Verdict =
   | { readonly kind: "audited"; readonly bad: readonly string[]; readonly minor: number }
   | { readonly kind: "not audited"; readonly why: string };
 
+/** A registry that has none, or can't tell just now. Another refusal is of what was asked: that is our fault. */
+const NO_ADVISORIES = (status: number) => [401, 403, 404, 405].includes(status) || status >= 500;
+
 /** Throws for what is neither a list of advisories nor the news that there is none to be had. */
 export function verdictOf(stdout: string): Verdict {
   const report: Report = JSON.parse(stdout);
@@ -53,7 +56,9 @@ export function verdictOf(stdout: string): Verdict {
     };
   }
   const { message, statusCode, error } = report;
-  if (statusCode !== undefined) return { kind: "not audited", why: `HTTP status ${statusCode}` };
+  if (statusCode !== undefined && NO_ADVISORIES(statusCode)) {
+    return { kind: "not audited", why: `HTTP status ${statusCode}` };
+  }
   const why = error?.summary || message || "";
   if (
     /\b(E[A-Z]{4,}|SELF_SIGNED|UNABLE_TO|CERT_)|request to .* failed|invalid json response/.test(

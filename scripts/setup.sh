@@ -175,11 +175,13 @@ bring_bundler() {
     *) return 0 ;;
   esac
   local folder=$cache/deno/$ESBUILD_FOLDER
-  [ ! -e "$folder/esbuild-$platform" ] || return 0
+  # One without the mark was fetched by Deno itself.
+  [ ! -e "$folder.pinned" ] || return 0
   need_npm
   echo "setup: getting esbuild $ESBUILD"
   bash scripts/lib/npm-file.sh "@esbuild/$platform@$ESBUILD" bin/esbuild "$folder/esbuild-$platform" \
     "${SUMS[esbuild/$platform]}"
+  touch "$folder.pinned"
 }
 
 # What `deno compile` starts from: the current Deno's own base, or the pair where that can't be downloaded. Tried once

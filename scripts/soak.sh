@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/need.sh
 . scripts/lib/tests.sh
-[ $# -le 1 ] || fail "usage: soak.sh [FILTER]"
+case $#${1:-} in 0 | 1[!-]*) ;; *) fail "usage: soak.sh [FILTER]" ;; esac
 
 export HAPROXY_MCP_EVIDENCE_FULL=1
 document=docs/reliability.md

@@ -7,6 +7,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/need.sh
 . scripts/lib/tests.sh
-[ $# -le 1 ] || fail "usage: test.sh [FILTER]"
+case $#${1:-} in 0 | 1[!-]*) ;; *) fail "usage: test.sh [FILTER]" ;; esac
 
 run_tests "${1:-}" "" tests/

@@ -8,7 +8,7 @@ import { type Issuer, issuer } from "../lib/issuance/mod.ts";
 import { certificateSource } from "../lib/issuance/source.ts";
 import { log } from "../lib/log.ts";
 import type { PoolShape } from "../lib/names/server.ts";
-import { startHealing } from "../lib/reconcile/healing.ts";
+import { type Healing, startHealing } from "../lib/reconcile/healing.ts";
 import { onlyProcess } from "../lib/reconcile/processes.ts";
 import { type RuntimeClient, runtimeClient } from "../lib/runtime/connection.ts";
 import { openRoot, type RootFiles } from "../lib/sandbox/files.ts";
@@ -54,8 +54,6 @@ export interface ToolContext {
   readonly issuer: Issuer;
   readonly host: Host;
   readonly auditLog: Pick<AuditLog, "last">;
-  /** Throws CONFLICT where two HAProxys share the port: a change would reach only one of them. */
-  assertAlone(): Promise<void>;
   /** One line a call of a writing tool. A disk that can't take it is logged: the call's outcome stands. */
   audit(record: AuditRecord): Promise<void>;
   close(): Promise<void>;
@@ -89,7 +87,15 @@ export async function openContext(
   const runtime = runtimeClient({ host: haproxy.host, port: haproxy.port });
   const certificateLock = fileLock(files, paths.certificateLock, me, LOCK_WAIT_MS);
   const turn = certificateLock.hold;
-  const path = transactions({ settings, store, lock, runtime, files, turn, onChange });
+  let healing: Healing | undefined;
+  let looked = false;
+  async function assertAlone(): Promise<void> {
+    if (healing) return healing.assertAlone();
+    // In the shell nobody looks all the time.
+    if (!looked) await onlyProcess(runtime);
+    looked = true;
+  }
+  const path = transactions({ settings, store, lock, runtime, files, turn, onChange, assertAlone });
 
   await path.open().catch((cause) => {
     // In the shell each tool says so itself: haproxy_health and haproxy_check_config are for such moments.
@@ -98,7 +104,7 @@ export async function openContext(
     lock.close();
     throw cause;
   });
-  const healing = settings.heal ? await startHealing({ runtime, ...path }) : undefined;
+  if (settings.heal) healing = await startHealing({ runtime, ...path });
   const changes = path.certificates;
   const certificates = issuer({
     files,
@@ -131,12 +137,6 @@ export async function openContext(
       }), renewalOptions)
     : undefined;
 
-  let looked: Promise<unknown> | undefined;
-  async function assertAlone(): Promise<void> {
-    healing?.assertAlone();
-    if (!healing) await (looked ??= onlyProcess(runtime));
-  }
-
   return {
     shape: haproxy,
     confirm: settings.confirm,
@@ -149,7 +149,6 @@ export async function openContext(
     issuer: certificates,
     host,
     auditLog,
-    assertAlone,
     audit,
     async close() {
       await healing?.close();

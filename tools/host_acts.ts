@@ -75,12 +75,13 @@ export interface HostActs extends OrderActs {
    */
   reload(): Promise<ReloadOrder>;
   /**
-   * The servers of a pool at which workers from before a reload still have requests; null where HAProxy's master CLI
-   * can't be asked. `serving` is the pid of the worker that answers on the Runtime API. Throws VALIDATION, TIMEOUT.
+   * The servers of a pool at which workers from before a reload still have requests. `serving` is the pid of the worker
+   * that answers on the Runtime API. Throws UNSUPPORTED where HAProxy has no master CLI, HAPROXY_UNREACHABLE or TIMEOUT
+   * where that does not answer, VALIDATION.
    */
   requestsOfOldWorkers(
     args: { readonly pool: string; readonly serving: number },
-  ): Promise<readonly OldWorkersServer[] | null>;
+  ): Promise<readonly OldWorkersServer[]>;
   /** haproxy.cfg as it is now, without what is secret in it. Throws NOT_FOUND where it can't be read. */
   readConfig(): Promise<string>;
   /** Never throws for what is missing on this machine: that is the answer. */

@@ -100,7 +100,6 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
         hint: "Ask the person, then call again with confirm=true.",
       });
     }
-    if (writes) await context.assertAlone();
     const { text, structured } = await spec.run(parsed.data, context, {
       signal: call.signal,
       progress: call.progress,

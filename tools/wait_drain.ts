@@ -10,6 +10,7 @@ import { parseInfo, parseStat } from "../lib/runtime/parse.ts";
 import { texts } from "../lib/runtime/replies.ts";
 import type { Desired, Server } from "../lib/state/model.ts";
 import { domain, slot, whole } from "./fields.ts";
+import type { Host } from "./context.ts";
 import type { OldWorkersServer } from "./host_acts.ts";
 import { place, poolOf } from "./places.ts";
 import { READS, tool } from "./tool.ts";
@@ -22,7 +23,7 @@ export const waitDrain = tool({
   description:
     "Waits until the domain's servers in drain or maint, or the one in slot, have no request left: no " +
     "session and nothing queued (an open websocket counts, an idle connection does not); in workers from before " +
-    "a reload too, where HAProxy's master CLI can be asked. Sets nothing itself. " +
+    "a reload too, where HAProxy's master CLI can be asked (old_workers). Sets nothing itself. " +
     "Answers drained=false with what remains when the timeout passes.",
   group: "servers",
   hints: READS,
@@ -36,6 +37,9 @@ export const waitDrain = tool({
     drained: z.boolean(),
     remaining: z.array(z.object({ server: z.string(), connections: z.int() })),
     waited_s: z.number(),
+    old_workers: z.enum(["counted", "not asked", "silent"]).describe(
+      "Workers from before a reload: their requests are in remaining, nobody could ask them, or they gave no answer.",
+    ),
   }),
   async run({ domain, slot, timeout }, { transactions, runtime, host, shape }, call) {
     const { signal, progress } = call;
@@ -45,37 +49,75 @@ export const waitDrain = tool({
     const names = [...servers.keys()];
     const looks = [showServerStat(pool), showInfo()];
     const start = performance.now();
-    let older: readonly OldWorkersServer[] | null = [];
+    const older = oldWorkers(host, pool);
     for (;;) {
       const replies = await runtime.converse((talk) => talk.exchange(looks), { signal });
       const [stat, info] = texts(looks, replies);
       const rows = parseStat(stat);
       const serving = Number(parseInfo(info).Pid);
-      // Who could not be asked once is not waited for again.
-      older &&= await host.call("requestsOfOldWorkers", { pool, serving }, { signal });
+      const { state, servers: before } = await older.ask(serving, signal);
       const remaining = [...servers].map(([server, { ip, httpPort }]) => {
         const row = rows.find(({ svname }) => svname === server);
         // In a slot of theirs, which may be another by now.
-        const theirs = (older ?? [])
-          .filter((one) => canonicalIp(one.ip) === ip && one.port === httpPort);
+        const theirs = before.filter((one) => canonicalIp(one.ip) === ip && one.port === httpPort);
         const connections = Number(row?.scur ?? 0) + Number(row?.qcur ?? 0) +
           theirs.reduce((sum, { requests }) => sum + requests, 0);
         return { server, connections };
       }).filter(({ connections }) => connections > 0);
       const waited_s = Math.round((performance.now() - start) / 100) / 10;
-      if (remaining.length === 0 || waited_s >= timeout) {
+      const drained = remaining.length === 0 && state !== "silent";
+      const open = remaining.length > 0 ? listed(remaining) : older.why;
+      if (drained || waited_s >= timeout) {
+        const result = drained
+          ? `${names.join(", ")}: drained after ${waited_s} s.`
+          : `Not drained after ${waited_s} s: ${open}.`;
         return {
-          text: remaining.length === 0
-            ? `${names.join(", ")}: drained after ${waited_s} s.`
-            : `Not drained after ${waited_s} s: ${listed(remaining)}.`,
-          structured: { drained: remaining.length === 0, remaining, waited_s },
+          text: state === "not asked" ? `${result} ${NOT_ASKED}: ${older.why}` : result,
+          structured: { drained, remaining, waited_s, old_workers: state },
         };
       }
-      progress({ progress: waited_s, total: timeout, message: listed(remaining) });
+      progress({ progress: waited_s, total: timeout, message: open });
       await pause(Math.min(LOOK_EVERY_MS, timeout * 1000 - (performance.now() - start)), signal);
     }
   },
 });
+
+const NOT_ASKED = "Workers from before a reload were not asked";
+
+interface OldWorkers {
+  readonly state: "counted" | "not asked" | "silent";
+  readonly servers: readonly OldWorkersServer[];
+}
+
+/** Who can't be reached at first is not asked again; who falls silent later has to answer before anything is drained. */
+function oldWorkers(host: Host, pool: string) {
+  let reached = false;
+  let why = "";
+  let state: OldWorkers["state"] = "counted";
+  return {
+    /** Why they were not asked, or are silent. */
+    get why() {
+      return why;
+    },
+    async ask(serving: number, signal: AbortSignal): Promise<OldWorkers> {
+      if (state === "not asked") return { state, servers: [] };
+      try {
+        const servers = await host.call("requestsOfOldWorkers", { pool, serving }, { signal });
+        reached = true;
+        state = "counted";
+        return { state, servers };
+      } catch (cause) {
+        const { code, message } = AgentError.from(cause);
+        if (!UNANSWERED.has(code) || signal.aborted) throw cause;
+        why = message;
+        state = reached || code === "TIMEOUT" ? "silent" : "not asked";
+        return { state, servers: [] };
+      }
+    },
+  };
+}
+
+const UNANSWERED = new Set(["UNSUPPORTED", "HAPROXY_UNREACHABLE", "TIMEOUT"]);
 
 interface Watched {
   readonly pool: string;

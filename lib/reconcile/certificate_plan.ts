@@ -13,8 +13,7 @@ import type { Conversation } from "../runtime/connection.ts";
 import { type Command, MAX_WITH_PAYLOAD } from "../runtime/encode.ts";
 import { parseCrtLists } from "../runtime/parse_ssl.ts";
 import { texts } from "../runtime/replies.ts";
-import type { CertificateFiles, ListedCertificates } from "../state/certificates.ts";
-import { type DeletedCertificate, deletedCertificates } from "./deleted_certificates.ts";
+import type { ListedCertificates } from "../state/certificates.ts";
 import {
   type CertificateDifference,
   certificateDifferences,
@@ -31,7 +30,8 @@ export interface CertificatePlan {
   readonly differences: readonly CertificateDifference[];
   /** Those of the differences that can be mended, in the order in which they are sent. */
   readonly sendable: readonly CertificateDifference[];
-  readonly deleted: readonly DeletedCertificate[];
+  /** What HAProxy has; undefined where it can't be told. */
+  readonly running?: RunningCertificates;
   readonly problems: readonly AgentError[];
 }
 
@@ -49,10 +49,9 @@ export async function planCertificates(
     readonly named: readonly NamedCertificate[];
     readonly problems: readonly AgentError[];
   }>,
-  source: Pick<CertificateFiles, "goneFile">,
   crtList: string,
 ): Promise<CertificatePlan> {
-  const nothing = { list: "", differences: [], sendable: [], deleted: [] };
+  const nothing = { list: "", differences: [], sendable: [] };
   const problems = [...listed.problems];
   if (!listed.hasLines) problems.push(...await lostList(conversation, crtList));
   if (listed.certificates.length === 0) return { ...nothing, problems };
@@ -75,13 +74,10 @@ export async function planCertificates(
   const first = running.transaction?.name;
   return {
     list: running.list,
+    running,
     differences,
     sendable: fitting.filter((difference) => foreign === undefined || !difference.outdated)
       .sort((a, b) => Number(b.name === first) - Number(a.name === first)),
-    // Where a list can't be read, or names what is missing, nobody knows what belongs there.
-    deleted: listed.problems.length + listed.missing.length > 0
-      ? []
-      : deletedCertificates(running, listed, source, crtList),
     problems: [
       ...problems,
       ...tooLarge.map(tooLargeError),

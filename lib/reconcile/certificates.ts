@@ -26,7 +26,7 @@ import {
   isServed,
   type NamedCertificate,
 } from "./running_certificates.ts";
-import { takeOutDeleted } from "./deleted_certificates.ts";
+import { deletedCertificates, takeOutDeleted } from "./deleted_certificates.ts";
 import type { Drift, Subject } from "./subject.ts";
 
 export interface CertificateOptions {
@@ -50,10 +50,10 @@ const FIRST_BATCH = 5;
 export async function certificateDrift(
   conversation: Conversation,
   listed: ListedCertificates,
-  source: Pick<CertificateFiles, "look" | "goneFile">,
+  source: Pick<CertificateFiles, "look">,
   { crtList }: CertificateOptions,
 ): Promise<Drift> {
-  const plan = await planCertificates(conversation, listed, lookAt(source), source, crtList);
+  const plan = await planCertificates(conversation, listed, lookAt(source), crtList);
   return {
     differences: plan.differences.map(subjectOf),
     commands: plan.sendable.flatMap((difference) => [
@@ -79,11 +79,10 @@ export async function convergeCertificates(
 ): Promise<Convergence> {
   // What HAProxy has nothing of is read when it is sent, and only then.
   const look = lookAt(source, (name, names) => names.has(name));
-  const { list, sendable, deleted, problems: known } = await planCertificates(
+  const { list, running, sendable, problems: known } = await planCertificates(
     conversation,
     listed,
     look,
-    source,
     crtList,
   );
   const problems = [...known];
@@ -102,7 +101,10 @@ export async function convergeCertificates(
   }
   await before;
   const served = await keptInList(conversation, sent, list, problems);
-  const out = justStarted ? await takeOutDeleted(conversation, deleted, problems) : [];
+  const deleted = justStarted && running
+    ? deletedCertificates(running, listed, source, crtList)
+    : [];
+  const out = await takeOutDeleted(conversation, deleted, problems);
   return { changed: [...served.map(({ difference }) => subjectOf(difference)), ...out], problems };
 }
 

@@ -24,10 +24,12 @@ export interface DeletedCertificate {
 /** @param crtList the crt-list's path on this machine */
 export function deletedCertificates(
   { list, entries, named }: Pick<RunningCertificates, "list" | "entries" | "named">,
-  { certificates }: Pick<ListedCertificates, "certificates">,
+  { certificates, problems, missing }: ListedCertificates,
   { goneFile }: Pick<CertificateFiles, "goneFile">,
   crtList: string,
 ): DeletedCertificate[] {
+  // Where a list can't be read, or names what is missing, nobody knows what belongs there.
+  if (problems.length + missing.length > 0) return [];
   const known = new Set(named.map(({ name }) => name));
   // The first line's is HAProxy's default certificate.
   const others = Map.groupBy(entries.slice(1), ({ path }) => path);

@@ -62,9 +62,12 @@ export function severalError(
   });
 }
 
-/** The one that serves; undefined where none answers. Throws CONFLICT where two share the port. */
+/**
+ * The one that serves; undefined where all that answer are leaving. Throws CONFLICT where two share the port, and
+ * HAPROXY_UNREACHABLE where one of the looks has no answer: it may be a second one that hangs.
+ */
 export async function onlyProcess(runtime: RuntimeClient): Promise<HaproxyProcess | undefined> {
-  const processes = await readProcesses(runtime).catch(() => []);
+  const processes = await readProcesses(runtime);
   if (processes.length > 1) throw severalError(processes, runtime.address);
   return processes[0];
 }

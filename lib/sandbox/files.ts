@@ -120,7 +120,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
           using file = openToRead(path);
           const info = file.statSync();
           checkSize(info, atMost);
-          if (info.size <= SMALL) return decode(readSmall(file));
+          if (info.size <= SMALL) return decode(readSmall(file, info.size));
           return decode(new Uint8Array(await new Response(file.readable).arrayBuffer()));
         } catch (cause) {
           if (cause instanceof Deno.errors.NotFound) return undefined;
@@ -233,9 +233,10 @@ function ignoreExisting(cause: unknown): undefined {
   if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
 }
 
-/** To its end, wherever that is by now. */
-function readSmall(file: Deno.FsFile): Uint8Array {
-  let bytes = new Uint8Array(SMALL);
+/** To its end, which may be beyond `size` by now. */
+function readSmall(file: Deno.FsFile, size: number): Uint8Array {
+  // One byte more, so that the end shows.
+  let bytes = new Uint8Array(size + 1);
   for (let length = 0;;) {
     const read = file.readSync(bytes.subarray(length));
     if (read === null) return bytes.subarray(0, length);

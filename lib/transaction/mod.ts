@@ -50,6 +50,8 @@ export interface TransactionParts {
   readonly turn: CertificateTurn;
   /** Told of every change that has been carried out. */
   readonly onChange: (changes: readonly Change[]) => void;
+  /** Asked before HAProxy is sent a change. Throws CONFLICT where two HAProxys share the port. */
+  readonly assertAlone: () => Promise<void>;
 }
 
 /** These say something about one call of a batch, not about HAProxy or the disk: the others may still succeed. */
@@ -58,7 +60,14 @@ const ONE_CALLS_FAULT = new Set(["REFUSED", "HAPROXY_REJECTED", "VALIDATION", "I
 export function transactions(parts: TransactionParts): Transactions {
   const { settings, store, lock, runtime, files } = parts;
   const { files: paths, haproxy: shape } = settings;
-  const changes = certificateChanges({ files, paths, runtime, lock, turn: parts.turn });
+  const changes = certificateChanges({
+    files,
+    paths,
+    runtime,
+    lock,
+    turn: parts.turn,
+    assertAlone: parts.assertAlone,
+  });
   const certificates = certificateKeeper({ files, paths, runtime, changes, turn: parts.turn });
   const readScope = scopeReader({ mapFile: paths.map, mapName: shape.mapName, shape });
   const queue: Job[] = [];
@@ -111,6 +120,7 @@ export function transactions(parts: TransactionParts): Transactions {
     if (planned.length === 0) return;
     const waiting = [...refused.map(({ job }) => job), ...later];
     try {
+      await parts.assertAlone();
       const scope = scopeOf(planned.flatMap(({ plan }) => plan.changes));
       const outcomes = await runtime.converse((conversation) =>
         carryOut(conversation, planned, scope, takeBack)
@@ -207,6 +217,7 @@ export function transactions(parts: TransactionParts): Transactions {
       unfinished,
       saving,
       readScope,
+      assertAlone: parts.assertAlone,
       hold: lock.hold,
       locked,
       exclusive,

@@ -72,8 +72,11 @@ export function reloader(parts: ReloadParts) {
         await unfinished.refresh();
         await putFilesInOrder();
       });
-      // One that hangs may be helped by the reload.
-      const before = await onlyProcess(runtime);
+      const before = await onlyProcess(runtime).catch((cause) => {
+        // One that hangs may be helped by the reload.
+        if (AgentError.from(cause).code !== "HAPROXY_UNREACHABLE") throw cause;
+        return undefined;
+      });
       signal.throwIfAborted();
       ordered = true;
       const orderedAt = performance.now();

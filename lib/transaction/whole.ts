@@ -2,7 +2,6 @@
 import { AgentError } from "../errors.ts";
 import { converge, lacks } from "../reconcile/converge.ts";
 import { diff, inOrder } from "../reconcile/diff.ts";
-import { onlyProcess } from "../reconcile/processes.ts";
 import type { scopeReader } from "../reconcile/running.ts";
 import type { Drift, Subject } from "../reconcile/subject.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
@@ -49,7 +48,10 @@ export interface Whole {
   files(): Promise<FilesView>;
   /** The backend to which HAProxy's map leads a key now. */
   routeOf(key: string, conversation: Conversation): Promise<string | undefined>;
-  /** Runs `act` while no change is under way, in this process or another. Throws TIMEOUT where another holds the lock. */
+  /**
+   * Runs `act` while no change is under way, in this process or another. Throws TIMEOUT where another holds the lock,
+   * CONFLICT where two HAProxys share the port.
+   */
   still<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Brings all of HAProxy to what disk says, and goes on after a refusal. */
   reconcile(): Promise<Reconciled>;
@@ -75,6 +77,7 @@ export interface WholeParts {
   readonly unfinished: Finisher;
   readonly saving: Checkpoints;
   readonly readScope: ReturnType<typeof scopeReader>;
+  readonly assertAlone: () => Promise<void>;
   /** Under the file lock alone. */
   readonly hold: <T>(act: () => Promise<T>) => Promise<T>;
   /** Under the file lock, one at a time in this process, with memory up to date. */
@@ -172,7 +175,7 @@ export function whole(parts: WholeParts): Whole {
   }
 
   async function restore(request: ChangeRequest<null>): Promise<Restored> {
-    await onlyProcess(runtime);
+    await parts.assertAlone();
     await unfinished.finish();
     if (request.dryRun) return await rehearse(request);
     const { changes } = request.plan(store.desired);
@@ -206,7 +209,11 @@ export function whole(parts: WholeParts): Whole {
       const { running } = await readScope(conversation, scope);
       return running.map.get(key)?.[0];
     },
-    still: (act, signal) => waitingWith(signal, locked, act),
+    still: (act, signal) =>
+      waitingWith(signal, locked, async () => {
+        await parts.assertAlone();
+        return await act();
+      }),
     reconcile: () => locked(bringInLine),
     restore: (request) => waitingWith(request.signal, locked, () => restore(request)),
     reload: reloader({ ...parts, bringInLine, putFilesInOrder }),

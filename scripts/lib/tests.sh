@@ -30,6 +30,7 @@ run_tests() {
   [ "$status" = 0 ] || document= # a run that failed is no evidence
   "$DENO" run --frozen --no-prompt --allow-read --allow-write scripts/evidence.ts "$HAPROXY_MCP_EVIDENCE" \
     ${document:+--into "$document"} || status=$?
+  ! grep -q '^ok | 0 passed' "$work/log" || echo "There is no test whose name holds \"$filter\"."
   echo "The tests took $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s, set-up included."
   summary "$status" <"$work/log"
 }

@@ -1,37 +1,17 @@
 /** Fuzz: whatever comes to the port of `serve`, it answers in HTTP or hangs up, changes nothing, and serves on. */
 import assert from "node:assert/strict";
-import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { startServe } from "../support/agent.ts";
 import { startHaproxy } from "../support/haproxy.ts";
 import { snapshot } from "../support/tools.ts";
 import { FULL, record, seedFor } from "../support/evidence/record.ts";
 import { textsNear } from "../support/evidence/fuzz.ts";
+import { say } from "../support/evidence/say.ts";
 
 const INPUTS = FULL ? 60_000 : 4_000;
 const AT_ONCE = 100;
 /** A request that is not whole yet waits for its rest: nobody waits for it that long. */
-const PATIENCE_MS = 250;
-
-/** What the port says to these bytes: all until it hangs up, or falls silent. */
-async function say(port: number, text: string): Promise<string> {
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  const silent = delay(PATIENCE_MS, null, { ref: false });
-  // Each character is one byte, as it comes from the generator.
-  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff);
-  const sending = (async () => {
-    for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
-  })().catch(() => {});
-  const buffer = new Uint8Array(16 * 1024);
-  let said = "";
-  for (;;) {
-    const length = await Promise.race([connection.read(buffer).catch(() => null), silent]);
-    if (length === null) break;
-    said += new TextDecoder().decode(buffer.subarray(0, length));
-  }
-  await Promise.race([sending, silent]);
-  return said;
-}
+const SILENT_MS = 250;
 
 function requests(token: string): string[] {
   const post = (body: unknown, ...headers: string[]) => {
@@ -115,7 +95,7 @@ Deno.test("whatever comes to its port, serve answers in HTTP or hangs up, change
   const statuses = new Map<string, number>();
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     for (let next = queue.pop(); next; next = queue.pop()) {
-      const said = await say(agent.port, next[1]);
+      const { text: said } = await say(agent.port, next[1], { silentMs: SILENT_MS });
       const status = said === "" ? "hung up" : said.slice(9, 12);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
       const fine = said === "" || /^HTTP\/1\.[01] [1-4]\d\d /.test(said);

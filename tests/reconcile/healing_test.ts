@@ -65,6 +65,17 @@ Deno.test("two HAProxys on one port are named in the log, once; nothing is sent 
   assert.equal(log.lines.filter((line) => /One HAProxy is left/.test(line)).length, 1);
 });
 
+Deno.test("when two HAProxys on one port have both ended, nobody is said to share it", async () => {
+  await using haproxy = await startHaproxy({ pools: 1, slots: 1, edit: withoutNoreuseport });
+  using log = captureLog();
+  using watched = await watch(haproxy);
+  await using rival = await startRival(haproxy);
+  await eventually(() => log.lines.some((line) => /2 HAProxys share 127/.test(line)), 20_000);
+  await Promise.all([rival.stop(), haproxy.kill9()]);
+  await eventually(() => log.lines.some((line) => /can't be reached/.test(line)));
+  watched.healing.assertAlone();
+});
+
 Deno.test("who starts beside two HAProxys on one port sends nothing to either", async () => {
   await using haproxy = await startHaproxy({ pools: 1, slots: 1, edit: withoutNoreuseport });
   await using rival = await startRival(haproxy);

@@ -123,6 +123,12 @@ Deno.test("audit.ts says that it did not audit where a mirror has no advisories,
   }
 });
 
+Deno.test("audit.ts fails where the registry refuses what it was asked", async () => {
+  const { code, stderr } = await audit("0.0.8", () => new Response("", { status: 400 }));
+  assert.equal(code, 1);
+  assert.match(stderr, /npm audit answered what this script can't read/);
+});
+
 Deno.test("audit.ts says that it did not audit where nobody listens", async () => {
   const { code, stdout } = await runAudit("0.0.8", "http://127.0.0.1:1");
   assert.equal(code, 0);

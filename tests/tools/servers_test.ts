@@ -283,3 +283,13 @@ Deno.test("a dry run of a server change says what would change, and changes noth
   assert.equal((await commands("add_servers", { servers: [{ ip: "10.0.0.3" }] })).length, 2);
   assert.deepEqual(await rig.snapshot(), before);
 });
+
+Deno.test("a server that HAProxy has lost counts as healthy: the last one is kept also before it is brought in line", async () => {
+  await using rig = await openTools({ heal: false });
+  await rig.call("add_domain", { domain: "l.test", ip: "127.0.0.1" });
+  await rig.call("add_server", { domain: "l.test", ip: "127.0.0.2" });
+  await rig.call("set_server_state", { domain: "l.test", slot: 2, state: "maint" });
+  await rig.haproxy.runtime("set server pool_1/pool_1_1 state maint");
+  const { code } = await rig.refused("remove_server", { domain: "l.test", slot: 1 });
+  assert.equal(code, "REFUSED");
+});

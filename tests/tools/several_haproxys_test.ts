@@ -25,6 +25,17 @@ Deno.test("beside a second HAProxy on the port changes are CONFLICT, with or wit
     }
     assert.equal((await rig.call("list_domains")).structured.count, 1);
   }
+  // One that hangs does not count as none.
+  Deno.kill(rival.pid, "SIGSTOP");
+  {
+    await using rig = await openMoreTools(haproxy, { heal: false });
+    const { code } = await rig.refused("set_server_weight", {
+      domain: "a.test",
+      slot: 1,
+      weight: 9,
+    });
+    assert.equal(code, "HAPROXY_UNREACHABLE");
+  }
   await rival.stop();
   await using rig = await openMoreTools(haproxy, { heal: false });
   await rig.call("set_server_weight", { domain: "a.test", slot: 1, weight: 9 });

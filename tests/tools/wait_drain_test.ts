@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { startBackend } from "../support/backend.ts";
 import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
+import { eventually } from "../support/eventually.ts";
 import { openTools } from "../support/tools.ts";
 
 for (const version of HAPROXY_VERSIONS) {
@@ -44,14 +45,52 @@ for (const version of HAPROXY_VERSIONS) {
     const wait = async (args: object) =>
       (await rig.call("wait_drain", { domain: "d.test", ...args })).structured;
     assert.equal((await wait({ slot: 1 })).drained, true);
-    const { drained, remaining } = await wait({ timeout: 1 });
+    const { drained, remaining, old_workers } = await wait({ timeout: 1 });
     assert.deepEqual([drained, remaining], [false, [{ server: "pool_1_3", connections: 1 }]]);
+    assert.equal(old_workers, "counted");
     const waiting = wait({});
     held.answer();
     assert.equal((await slow).body, "held");
     assert.equal((await waiting).drained, true);
   });
 }
+
+Deno.test("wait_drain says where workers from before a reload could not be asked", async () => {
+  await using rig = await openTools({ host: { master: undefined, masterSocket: "/no/such.sock" } });
+  await rig.call("add_domain", { domain: "d.test", ip: "10.0.0.1" });
+  await rig.call("set_domain_state", { domain: "d.test", state: "drain" });
+  const { structured, text } = await rig.call("wait_drain", { domain: "d.test" });
+  assert.deepEqual([structured.drained, structured.old_workers], [true, "not asked"]);
+  assert.match(
+    text,
+    /^pool_1_1: drained .* Workers from before a reload were not asked: There is no/,
+  );
+});
+
+Deno.test("wait_drain calls nothing drained while the master CLI, which answered before, is silent", async () => {
+  await using rig = await openTools();
+  await using held = heldServer();
+  const { ip, http_port } = held;
+  await rig.call("add_domain", { domain: "d.test", ip, http_port });
+  const slow = rig.get("d.test");
+  await held.asked;
+  await rig.call("set_domain_state", { domain: "d.test", state: "drain" });
+  const { masterPid } = rig.haproxy;
+  const messages: string[] = [];
+  const onProgress = ({ message = "" }) => void messages.push(message);
+  const waiting = rig.call("wait_drain", { domain: "d.test" }, { onProgress });
+  await eventually(() => messages.length > 0);
+  Deno.kill(masterPid, "SIGSTOP");
+  try {
+    held.answer();
+    assert.equal((await slow).body, "held");
+    await eventually(() => messages.some((message) => /did not answer within 2 s/.test(message)));
+  } finally {
+    Deno.kill(masterPid, "SIGCONT");
+  }
+  const { structured } = await waiting;
+  assert.deepEqual([structured.drained, structured.old_workers], [true, "counted"]);
+});
 
 /** A server that answers when it is told to. */
 function heldServer() {

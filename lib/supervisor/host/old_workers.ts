@@ -22,21 +22,19 @@ export async function requestsOfOldWorkers(
   host: Pick<HostSettings, "master" | "masterSocket">,
   { pool, serving }: OldWorkersQuestion,
   signal: AbortSignal,
-): Promise<readonly OldWorkersServer[] | null> {
+): Promise<readonly OldWorkersServer[]> {
   if (!/^pool_[1-9]\d{0,5}$/.test(pool) || !Number.isSafeInteger(serving)) {
     throw new AgentError("VALIDATION", "That is no pool, or no process.");
   }
   const master = masterAddress(host);
-  if (master === undefined) return null;
+  if (master === undefined) {
+    throw new AgentError("UNSUPPORTED", `There is no master CLI at ${host.masterSocket}.`, {
+      hint: "HAPROXY_MASTER says where HAProxy has it (`haproxy -W -S`).",
+    });
+  }
   const options = { signal, deadlineMs: ASK_MS, patienceMs: PATIENCE_MS, repeatable: true };
   const ask = (command: string) => askMaster(master, command, options);
-  let processes: string;
-  try {
-    processes = await ask("show proc");
-  } catch (cause) {
-    if (AgentError.from(cause).code === "HAPROXY_UNREACHABLE") return null;
-    throw cause;
-  }
+  const processes = await ask("show proc");
   const found: OldWorkersServer[] = [];
   for (const pid of parseWorkers(processes).filter((pid) => pid !== serving)) {
     // One that has ended since then is answered without a table: it carries nothing.

@@ -65,6 +65,8 @@ export interface CertificateChangesParts {
   readonly runtime: RuntimeClient;
   readonly lock: Lock;
   readonly turn: CertificateTurn;
+  /** Throws CONFLICT where two HAProxys share the port. */
+  readonly assertAlone: () => Promise<void>;
 }
 
 export function certificateChanges(parts: CertificateChangesParts): CertificateChanges {
@@ -79,6 +81,7 @@ export function certificateChanges(parts: CertificateChangesParts): CertificateC
   ): Promise<T> {
     return waitingWith(signal, lock.hold, async () => {
       await unfinished.finish();
+      await parts.assertAlone();
       return await turn(() => runtime.converse(act));
     });
   }

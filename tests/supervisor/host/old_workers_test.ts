@@ -34,12 +34,14 @@ Deno.test("parseServersConn finds columns by their names, and takes servers with
   assert.deepEqual(parseServersConn(table(older, "pool_1/pool_1_1 5/1 $(x) 80 - 5000 1 1 1")), []);
 });
 
-Deno.test("requestsOfOldWorkers is null where no master CLI can be asked, and refuses what is no pool", async () => {
+Deno.test("requestsOfOldWorkers says where no master CLI can be asked, and refuses what is no pool", async () => {
   await using folder = await makeFolder();
   const ask = (pool: string, env: Record<string, string> = {}) =>
     requestsOfOldWorkers(hostSettings(folder.path, env), { pool, serving: 1 }, never);
-  assert.equal(await ask("pool_1"), null);
-  assert.equal(await ask("pool_1", { HAPROXY_MASTER: `127.0.0.1:${freePort()}` }), null);
+  await assert.rejects(ask("pool_1"), { code: "UNSUPPORTED", message: /no master CLI at .*sock/ });
+  await assert.rejects(ask("pool_1", { HAPROXY_MASTER: `127.0.0.1:${freePort()}` }), {
+    code: "HAPROXY_UNREACHABLE",
+  });
   for (const pool of ["pool_1; reload", "pool_0", "other", "pool_1\nreload"]) {
     await assert.rejects(ask(pool), { code: "VALIDATION" });
   }

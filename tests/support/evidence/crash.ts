@@ -90,8 +90,10 @@ export async function startAgain(haproxy: Haproxy): Promise<void> {
 export async function putBack(haproxy: Haproxy, files: Files): Promise<void> {
   await haproxy.kill9();
   for (const folder of FOLDERS) {
-    await Deno.remove(join(haproxy.root, folder), { recursive: true });
-    await Deno.mkdir(join(haproxy.root, folder), { recursive: true });
+    const path = join(haproxy.root, folder);
+    if (!await exists(path)) continue;
+    await Deno.remove(path, { recursive: true });
+    await Deno.mkdir(path);
   }
   for (const [path, { text, mode }] of files) {
     await Deno.writeTextFile(join(haproxy.root, path), text);
@@ -101,12 +103,15 @@ export async function putBack(haproxy: Haproxy, files: Files): Promise<void> {
 }
 
 type Files = ReadonlyMap<string, { readonly text: string; readonly mode: number }>;
-const FOLDERS = ["conf", "certs", "data/journal"];
+const FOLDERS = ["conf", "certs", "data/journal", "data/acme"];
+
+const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
 
 /** All that {@linkcode putBack} needs. */
 export async function readFiles(haproxy: Haproxy): Promise<Files> {
   const files = new Map<string, { text: string; mode: number }>();
   for (const folder of [...FOLDERS, "data"]) {
+    if (!await exists(join(haproxy.root, folder))) continue;
     for await (const { name, isFile } of Deno.readDir(join(haproxy.root, folder))) {
       const path = join(folder, name);
       if (!isFile || /^data\/(test-|lock$|audit|.*\.lock$)/.test(path)) continue;

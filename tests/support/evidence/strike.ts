@@ -46,6 +46,7 @@ export async function strike(
     let tried = 0;
     for (const at of chosen) {
       if (!asBefore) await putBack(haproxy, files);
+      asBefore = false;
       await using call = await callUntil(haproxy, tool, args, { at }, env);
       if (call.point === undefined) continue;
       tried += 1;

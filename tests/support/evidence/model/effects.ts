@@ -17,7 +17,7 @@ import {
 export interface Call {
   /** Without `haproxy_`. */
   readonly tool: string;
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- each tool has its own
   readonly args: Readonly<Record<string, any>>;
 }
 

@@ -74,6 +74,7 @@ export const DISTURBANCES: Readonly<Record<string, Act>> = {
   "kill -9 of HAProxy": killHaproxy,
   "kill -9 of the agent": killAgent,
   "kill -9 of both": killBoth,
+  "SIGUSR2": signalReload,
   "the tool's reload": toolReload,
   "restore_state": restore,
   "save_state": save,
@@ -81,9 +82,6 @@ export const DISTURBANCES: Readonly<Record<string, Act>> = {
 
 /** With nobody else calling, and what is known of HAProxy exact: all drift is put right before. */
 export const OPERATIONS: Readonly<Record<string, Act>> = {
-  // Amid calls it is another matter: what the leaving worker takes comes to the new one by healing, and guards may look at
-  // the one that goes.
-  "SIGUSR2": signalReload,
   "save_state and back": async (play, operator) => {
     await saveExactly(play, operator);
     await changeSome(play, operator);
