@@ -107,6 +107,7 @@ export function openFixtureTools(name = "first", more: Handlers = {}) {
     slow_write: slow("slow_write"),
     late: slow("late"),
     async patient(call: ToolCall, { signal }: CallContext) {
+      begun.push("patient");
       await pause(300, signal);
       return echo(call);
     },
