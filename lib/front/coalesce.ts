@@ -60,7 +60,8 @@ interface Source {
 
 /** Undefined for an answer that is no event stream: it has ended already. */
 function watch(response: Response, gone: AbortSignal, onEnd: () => void): Source | undefined {
-  if (!response.body || !isStream(response)) {
+  // In this order: to look at a body makes a stream of it, and its one write becomes several.
+  if (!isStream(response) || !response.body) {
     onEnd();
     return undefined;
   }

@@ -1,85 +1,68 @@
-/**
- * 1,000 certificates that disk has and HAProxy lacks, loaded by haproxy_restore_state of the compiled binary, over the bare
- * commands sent by a pipelining script in the same run. Prints one line for each round, and the ratio of the medians.
- *
- * Usage: certificates.ts [ROUNDS]
- */
-import { join } from "node:path";
-import { startServe } from "../support/agent.ts";
-import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
-import { manyCertificates, type NamedPem } from "./many_certificates.ts";
-import { pipelined } from "./pipelined.ts";
+/** A thousand certificates in a second: one CA, a key and a certificate for each name, as openssl would make them. */
+import * as asn1js from "asn1js";
+import * as pkijs from "pkijs";
 
-const COUNT = 1_000;
-const TARGET = 1.3;
-const rounds = Number(Deno.args[0] ?? 9);
+const CURVE = { name: "ECDSA", namedCurve: "P-256" } as const;
+const COMMON_NAME = "2.5.4.3";
+const SUBJECT_ALT_NAME = "2.5.29.17";
+const DNS_NAME = 2;
 
-const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+export interface NamedPem {
+  readonly name: string;
+  /** Key, certificate, the CA's certificate. */
+  readonly pem: string;
+}
 
-const pathOf = ({ root }: Haproxy, name: string) => join(root, `certs/${name}.pem`);
+export async function manyCertificates(names: readonly string[]): Promise<NamedPem[]> {
+  const caKeys = await newKeys();
+  const ca = await sign("bench CA", caKeys.publicKey, "bench CA", caKeys.privateKey, 1);
+  return await Promise.all(names.map(async (name, i) => {
+    const keys = await newKeys();
+    const certificate = await sign(name, keys.publicKey, "bench CA", caKeys.privateKey, i + 2);
+    const key = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
+    return { name, pem: block("PRIVATE KEY", new Uint8Array(key)) + certificate + ca };
+  }));
+}
 
-async function bare(certificates: readonly NamedPem[]): Promise<number> {
-  await using haproxy = await startHaproxy({ pools: 1, slots: 1 });
-  const list = join(haproxy.root, "certs/crt-list.txt");
-  const commands = certificates.flatMap(({ name, pem }) => {
-    const path = pathOf(haproxy, name);
-    return [
-      `new ssl cert ${path}`,
-      `set ssl cert ${path} <<%END%\n${pem}%END%`,
-      `commit ssl cert ${path}`,
-      `add ssl crt-list ${list} <<%END%\n${path} ${name}\n%END%`,
-    ];
+const newKeys = () => crypto.subtle.generateKey(CURVE, true, ["sign", "verify"]);
+
+async function sign(
+  subject: string,
+  publicKey: CryptoKey,
+  issuer: string,
+  privateKey: CryptoKey,
+  serial: number,
+): Promise<string> {
+  const certificate = new pkijs.Certificate({
+    version: 2,
+    serialNumber: new asn1js.Integer({ value: serial }),
   });
-  const ms = await pipelined(haproxy.options.api, commands);
-  await assertServed(haproxy);
-  return ms;
-}
-
-async function ours(certificates: readonly NamedPem[]): Promise<number> {
-  await using haproxy = await startHaproxy({ pools: 1, slots: 1 });
-  await using agent = await startServe(haproxy);
-  const caller = await agent.connect();
-  await caller.call("restore_state");
-  for (const { name, pem } of certificates) await Deno.writeTextFile(pathOf(haproxy, name), pem);
-  const lines = certificates.map(({ name }) => `${pathOf(haproxy, name)} ${name}\n`);
-  await Deno.writeTextFile(join(haproxy.root, "certs/crt-list.txt"), lines.join(""), {
-    append: true,
+  const named = (value: string) =>
+    new pkijs.AttributeTypeAndValue({
+      type: COMMON_NAME,
+      value: new asn1js.Utf8String({ value }),
+    });
+  certificate.subject.typesAndValues.push(named(subject));
+  certificate.issuer.typesAndValues.push(named(issuer));
+  certificate.notBefore.value = new Date(Date.now() - 60_000);
+  certificate.notAfter.value = new Date(Date.now() + 90 * 86_400_000);
+  const altNames = new pkijs.GeneralNames({
+    names: [new pkijs.GeneralName({ type: DNS_NAME, value: subject })],
   });
-  // They lie there since long: the kernel's writing of a thousand files is not what is measured.
-  await new Deno.Command("sync").output();
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const start = performance.now();
-  const { structured } = await caller.call("restore_state");
-  const ms = performance.now() - start;
-  if (structured.changed_count !== COUNT) throw new Error(JSON.stringify(structured));
-  await assertServed(haproxy);
-  return ms;
+  certificate.extensions = [
+    new pkijs.Extension({
+      extnID: SUBJECT_ALT_NAME,
+      critical: false,
+      extnValue: altNames.toSchema().toBER(),
+    }),
+  ];
+  await certificate.subjectPublicKeyInfo.importKey(publicKey);
+  await certificate.sign(privateKey, "SHA-256");
+  return block("CERTIFICATE", new Uint8Array(certificate.toSchema(true).toBER()));
 }
 
-async function assertServed(haproxy: Haproxy): Promise<void> {
-  const listed = (await haproxy.runtime("show ssl cert")).match(/\.pem$/gm)?.length;
-  if (listed !== COUNT + 1) throw new Error(`HAProxy has ${listed} certificates`);
+function block(label: string, der: Uint8Array): string {
+  const base64 = btoa(String.fromCharCode(...der));
+  const lines = base64.match(/.{1,64}/g)!;
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
 }
-
-const certificates = await manyCertificates(
-  Array.from({ length: COUNT }, (_, i) => `site-${i}.bench.test`),
-);
-const limits: number[] = [], times: number[] = [];
-for (let round = 1; round <= rounds; round++) {
-  limits.push(await bare(certificates));
-  times.push(await ours(certificates));
-  console.log(
-    `round ${round}: bare commands ${limits.at(-1)!.toFixed(0)} ms, ` +
-      `restore_state ${times.at(-1)!.toFixed(0)} ms`,
-  );
-}
-const least = (values: readonly number[]) => Math.min(...values);
-const line = (what: string, of: (values: readonly number[]) => number) =>
-  `${(of(times) / of(limits)).toFixed(2)} × in the ${what} of ${rounds} rounds ` +
-  `(${of(times).toFixed(0)} ms over ${of(limits).toFixed(0)} ms)`;
-// Neighbours on the machine only ever add time, so the least is nearest to what the code costs.
-console.log(
-  `${COUNT} certificates loaded, over the bare commands (target ≤ ${TARGET} ×): ` +
-    `${line("least disturbed", least)}, ${line("median", median)}`,
-);

@@ -1,4 +1,5 @@
 /** Who may enter: bearer tokens, OAuth's and our own, and trusted networks; judged anew for every request. */
+import { createHash } from "node:crypto";
 import type { Access } from "../../config.ts";
 import { createNetworks } from "./networks.ts";
 import type { TokenVerifier } from "./oauth.ts";
@@ -36,7 +37,7 @@ export function createJudge({ tokens, trusted, verify }: JudgeOptions): Judge {
   const isTrusted = createNetworks(trusted.networks);
   return async (authorization, address) => {
     const token = /^Bearer +([!-~]+) *$/i.exec(authorization ?? "")?.[1];
-    const own = token === undefined ? undefined : await ownToken(token, tokens());
+    const own = token === undefined ? undefined : ownToken(token, tokens());
     if (own) return { ok: true, principal: { ...own, address } };
     const verified = token === undefined ? undefined : await verify?.(token);
     if (verified?.ok) {
@@ -58,12 +59,12 @@ export const keyOfToken = (digest: Uint8Array): string => TOKEN_KEY + digest.toH
 export const isKeyOfToken = (key: string): boolean => key.startsWith(TOKEN_KEY);
 
 /** Digests have one length and each is compared in full: the time taken tells nothing about a token. */
-async function ownToken(
+function ownToken(
   token: string,
   { full, read }: Tokens,
-): Promise<Pick<Principal, "access" | "who" | "key"> | undefined> {
-  const bytes = new TextEncoder().encode(token);
-  const given = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+): Pick<Principal, "access" | "who" | "key"> | undefined {
+  // Not crypto.subtle, which is five times as slow: it hands each digest to another thread.
+  const given = new Uint8Array(createHash("sha256").update(token).digest());
   const placeIn = (digests: readonly Uint8Array[]) =>
     digests.map((digest) =>
       digest.length === given.length &&

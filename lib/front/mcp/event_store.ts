@@ -65,17 +65,20 @@ export function createEventStore(
   const unanswered = new Map<RequestId, Set<RequestId>>();
   let last = 0;
   let characters = 0;
+  /** Of the events, those of the GET stream. */
+  let notices = 0;
 
   function drop(index: number): void {
-    characters -= events.splice(index, 1)[0].length;
+    const [{ stream, length }] = events.splice(index, 1);
+    characters -= length;
+    if (stream === STANDALONE) notices--;
   }
 
   function makeRoom(): void {
     while (events.length > 0 && events[0].at < now() - limits.ageMs) drop(0);
     while (events.length > limits.events || characters > limits.characters) {
       // What is told of changes comes again with the next one; a call's result does not.
-      const notice = events.findIndex(({ stream }) => stream === STANDALONE);
-      drop(Math.max(0, notice));
+      drop(notices > 0 ? events.findIndex(({ stream }) => stream === STANDALONE) : 0);
     }
   }
 
@@ -96,7 +99,8 @@ export function createEventStore(
   const store: EventStore = {
     storeEvent(stream, message) {
       const id = `${stream}_${++last}`;
-      if (stream !== STANDALONE) {
+      if (stream === STANDALONE) notices++;
+      else {
         for (const request of requestsOf.getStore() ?? []) streams.set(request, stream);
       }
       if (!("method" in message) && "id" in message) {
