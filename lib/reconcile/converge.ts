@@ -57,14 +57,22 @@ export async function converge(
     }
     if (round === 0) changed = open.map(({ subject, kind }) => ({ kind, name: subject }));
     const commands = nextRound(open);
-    const replies = await conversation.exchange(commands);
+    // An address takes effect only after the commands behind it are answered: it is read back in an exchange of its own.
+    const apart = open.some(({ moves }) => moves);
+    const sent = apart ? commands : [...commands, ...look.commands];
+    const answers = await conversation.exchange(sent);
+    const replies = answers.slice(0, commands.length);
     if (!keepGoing && replies.some(({ ok }) => !ok)) await assertServes(conversation);
     commands.forEach((command, i) => {
       const reply = replies[i];
       if (!reply.ok) problem(rejected(command, reply.message), subjectOf(open, command));
     });
-    // In an exchange of its own: an address has not taken effect when the commands behind it are answered.
-    running = look.parse(texts(look.commands, await conversation.exchange(look.commands)));
+    running = look.parse(
+      texts(
+        look.commands,
+        apart ? await conversation.exchange(look.commands) : answers.slice(commands.length),
+      ),
+    );
   }
   throw new AgentError(
     "HAPROXY_REJECTED",

@@ -5,7 +5,7 @@
 import type { Files } from "../config.ts";
 import { log } from "../log.ts";
 import { pause } from "../pause.ts";
-import { type RootFiles, writeAll } from "../sandbox/files.ts";
+import { type RootFiles, writeAllSync } from "../sandbox/files.ts";
 import type { Caller } from "../tool_definition.ts";
 import { fileLock, type Holder } from "./lock.ts";
 
@@ -136,7 +136,7 @@ export function openAudit(
       const at = new Date().toISOString();
       const line = JSON.stringify({ at, request_id: requestId, ...who, ...record });
       const start = await endsWithin(file) ? "\n" : "";
-      await writeAll(file, new TextEncoder().encode(`${start}${line}\n`));
+      writeAllSync(file, new TextEncoder().encode(`${start}${line}\n`));
     },
     async last(count) {
       const lines: string[] = [];

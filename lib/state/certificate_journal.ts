@@ -3,7 +3,7 @@
  * of it. The new PEM lies staged beside the old one; the lists are edited again from what they hold by then, should somebody
  * else have to finish. It never holds a key.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError } from "../errors.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 import { recordJson } from "./certificates_file.ts";

@@ -2,7 +2,7 @@
  * certificates.json: `{"domains": ["example.com"], "certificates": {…}}`; the second key is optional. The domains are
  * those whose certificate HAProxy shall serve; what is known of each stands under its name.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { ACME_CLIENTS, type AcmeClientName } from "../config/acme.ts";
 import { AgentError } from "../errors.ts";
 import { parseDomain } from "../names/domain.ts";

@@ -3,7 +3,13 @@
  * change that was cut off, and is carried out by whoever holds the lock next; the checkpoint empties the file.
  */
 import { AgentError } from "../errors.ts";
-import { ioError, type RootFiles, type Signature, writeAll } from "../sandbox/files.ts";
+import {
+  ioError,
+  isNamed,
+  type RootFiles,
+  type Signature,
+  writeAllSync,
+} from "../sandbox/files.ts";
 import type { Change } from "./model.ts";
 
 export interface JournalEntry {
@@ -99,11 +105,7 @@ export function openJournal(files: RootFiles, path: string): Journal {
 
   async function opened(): Promise<Deno.FsFile> {
     if (file) {
-      const [ours, named] = await Promise.all([
-        file.stat(),
-        Deno.stat(path).catch(() => undefined),
-      ]);
-      if (ours.ino === named?.ino) return file;
+      if (isNamed(file, path)) return file;
       file.close();
       file = undefined;
     }
@@ -118,10 +120,10 @@ export function openJournal(files: RootFiles, path: string): Journal {
     read: async () => parseJournal(await files.read(path) ?? "", path),
     async append(records, sync) {
       const handle = await opened();
-      const { size } = await handle.stat();
+      const { size } = handle.statSync();
       const text = records.map((record) => `${JSON.stringify(record)}\n`).join("");
       try {
-        await writeAll(handle, new TextEncoder().encode(text));
+        writeAllSync(handle, new TextEncoder().encode(text));
         if (sync) await handle.syncData();
       } catch (cause) {
         await handle.truncate(size).catch(() => {});
@@ -130,7 +132,7 @@ export function openJournal(files: RootFiles, path: string): Journal {
     },
     async trim(length) {
       const handle = await opened();
-      if ((await handle.stat()).size > length) await handle.truncate(length);
+      if (handle.statSync().size > length) await handle.truncate(length);
     },
     async clear() {
       await (await opened()).truncate(0);

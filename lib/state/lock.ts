@@ -3,7 +3,7 @@
  * worker, which may go on writing for seconds: its successor takes the lock first.
  */
 import { AgentError } from "../errors.ts";
-import { ioError, type RootFiles } from "../sandbox/files.ts";
+import { ioError, isNamed, type RootFiles, writeAllSync } from "../sandbox/files.ts";
 
 /** Whose lock it is: the process, and which of its tools rooms, counted from 1. */
 export interface Holder {
@@ -57,11 +57,7 @@ export function fileLock(files: RootFiles, path: string, me: Holder, waitMs: num
       const outcome = await Promise.race([pending, late]).finally(() => clearTimeout(timer));
       if (outcome === "late") throw await timeout(files, path, me, waitMs);
       // Another file under this name would be another lock.
-      const [held, named] = await Promise.all([
-        file.stat(),
-        Deno.stat(path).catch(() => undefined),
-      ]);
-      if (held.ino === named?.ino) return file;
+      if (isNamed(file, path)) return file;
       file.close();
       file = undefined;
     }
@@ -70,7 +66,10 @@ export function fileLock(files: RootFiles, path: string, me: Holder, waitMs: num
   function writeName(held: Deno.FsFile): void {
     try {
       held.seekSync(0, Deno.SeekMode.Start);
-      held.writeSync(new TextEncoder().encode(`${JSON.stringify(me).padEnd(NAME_LENGTH)}\n`));
+      writeAllSync(
+        held,
+        new TextEncoder().encode(`${JSON.stringify(me).padEnd(NAME_LENGTH)}\n`),
+      );
     } catch (cause) {
       throw ioError("write", path, cause);
     }
@@ -82,7 +81,7 @@ export function fileLock(files: RootFiles, path: string, me: Holder, waitMs: num
       writeName(held);
       return await act();
     } finally {
-      await held.unlock();
+      held.unlockSync();
     }
   }
 

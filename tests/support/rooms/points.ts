@@ -131,14 +131,16 @@ export function installPoints(scope: Pick<Port, "postMessage">): void {
 
   Object.assign(Deno.FsFile.prototype, {
     async write(this: Deno.FsFile, bytes: Uint8Array) {
-      return await written(this, bytes, (part) => fileMethods.write.call(this, part));
+      const { part, after } = writes(this, bytes);
+      const length = await fileMethods.write.call(this, part);
+      after();
+      return length;
     },
     writeSync(this: Deno.FsFile, bytes: Uint8Array) {
-      const path = paths.get(this);
-      const answer = point(`write ${path}`, path);
-      if (answer === "ENOSPC" || answer === "EIO") throw failure(answer);
-      unsynced.writing(path);
-      return fileMethods.writeSync.call(this, bytes);
+      const { part, after } = writes(this, bytes);
+      const length = fileMethods.writeSync.call(this, part);
+      after();
+      return length;
     },
     async truncate(this: Deno.FsFile, length?: number) {
       passes(`truncate ${paths.get(this)}`, paths.get(this));
@@ -155,25 +157,23 @@ export function installPoints(scope: Pick<Port, "postMessage">): void {
       await fileMethods.syncData.call(this);
       unsynced.synced(paths.get(this));
     },
-    async unlock(this: Deno.FsFile) {
+    unlockSync(this: Deno.FsFile) {
       point(`unlock ${paths.get(this)}`, paths.get(this));
-      return await fileMethods.unlock.call(this);
+      fileMethods.unlockSync.call(this);
     },
   });
 
-  async function written(
-    file: Deno.FsFile,
-    bytes: Uint8Array,
-    write: (part: Uint8Array) => Promise<number>,
-  ): Promise<number> {
+  /** What of the bytes is written, and what comes after that. */
+  function writes(file: Deno.FsFile, bytes: Uint8Array) {
     const path = paths.get(file);
     const answer = point(`write ${path}`, path);
     if (answer === "ENOSPC" || answer === "EIO") throw failure(answer);
     unsynced.writing(path);
-    if (answer !== "half") return await write(bytes);
-    const length = await write(bytes.subarray(0, bytes.length >> 1));
-    wait(`${passed} half of write ${path}`);
-    return length;
+    if (answer !== "half") return { part: bytes, after() {} };
+    return {
+      part: bytes.subarray(0, bytes.length >> 1),
+      after: () => void wait(`${passed} half of write ${path}`),
+    };
   }
 
   /** A connection to HAProxy. */
@@ -270,8 +270,8 @@ function openUnsynced(): Unsynced {
   };
 }
 
-function methodsOf({ write, writeSync, truncate, sync, syncData, unlock }: Deno.FsFile) {
-  return { write, writeSync, truncate, sync, syncData, unlock };
+function methodsOf({ write, writeSync, truncate, sync, syncData, unlockSync }: Deno.FsFile) {
+  return { write, writeSync, truncate, sync, syncData, unlockSync };
 }
 
 function rootOf(path: string | undefined): string | undefined {

@@ -1,5 +1,5 @@
 /** Tools that misbehave, and one that tries to leave: in the test build only, beside the product's. */
-import { z } from "zod";
+import * as z from "zod";
 import { log } from "../../../lib/log.ts";
 import { openRoot } from "../../../lib/sandbox/files.ts";
 import { connect } from "../../../lib/rpc/mod.ts";

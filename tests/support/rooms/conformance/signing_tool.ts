@@ -1,5 +1,5 @@
 /** A tool that the product itself asks about, as it does before a removal: in the tools room, and without HAProxy. */
-import { z } from "zod";
+import * as z from "zod";
 import { READS, tool } from "../../../../tools/tool.ts";
 
 export const SIGNING_TOOL = "test_input_required_result_tampered_state";
