@@ -115,11 +115,13 @@ permissions=(
   --deny-write=/etc,/usr,/bin,/sbin,/lib,/lib64,/boot,/proc,/sys,/dev,/root/.ssh
   --deny-read=/etc/shadow,/etc/gshadow,/etc/sudoers,/etc/sudoers.d,/etc/ssh,/root/.ssh,/proc/self/mem,/proc/self/environ
 )
+# V8 would let each room's young generation grow to 16 MB and more, and never give it back: 60 MB for 5 % of speed.
+v8=--max-semi-space-size=2
 choose_target=()
 [ "$target" = "$native" ] || choose_target=(--target "$target")
 (
   cd "$work/main"
-  "$DENO_COMPILE" compile --quiet --no-check --no-code-cache --unstable-worker-options "${permissions[@]}" \
+  "$DENO_COMPILE" compile --quiet --no-check --no-code-cache --unstable-worker-options --v8-flags="$v8" "${permissions[@]}" \
     "${choose_target[@]}" --include front_worker.js --include tools_worker.js --include acme_worker.js --include licences.txt \
     -o "$work/$name" main.js
 ) || fail "no executable for $target: \`deno compile\` failed (see above)."

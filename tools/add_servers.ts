@@ -1,5 +1,5 @@
 /** Several servers in one call: all checked before anything is written, and one transaction. */
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError } from "../lib/errors.ts";
 import { parseServerIp } from "../lib/names/address.ts";
 import { parseDomain } from "../lib/names/domain.ts";

@@ -1,5 +1,5 @@
 /** What the certificate tools have in common: how a certificate is named, described and put into words. */
-import { z } from "zod";
+import * as z from "zod";
 import { daysLeft, seconds } from "../lib/certificates/renewal_time.ts";
 import { AgentError } from "../lib/errors.ts";
 import type { Due } from "../lib/issuance/due.ts";

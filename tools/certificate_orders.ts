@@ -1,5 +1,5 @@
 /** Certificates from the CA: a new one, one renewed, all that are due. */
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError } from "../lib/errors.ts";
 import { isManaged } from "../lib/issuance/inventory.ts";
 import {

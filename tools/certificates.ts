@@ -1,5 +1,5 @@
 /** Certificates: which there are, what one is, one from a file into HAProxy, one out of it. */
-import { z } from "zod";
+import * as z from "zod";
 import { checkPem } from "../lib/certificates/check.ts";
 import { MAX_PEM } from "../lib/certificates/pem.ts";
 import { AgentError } from "../lib/errors.ts";

@@ -1,5 +1,5 @@
 /** haproxy.cfg: is it valid, and HAProxy with it anew. The acts are main's: the tools room may run no program. */
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError } from "../lib/errors.ts";
 import { RELOAD_WAYS, type ReloadWay } from "../lib/config.ts";
 import { readProcess } from "../lib/reconcile/processes.ts";

@@ -1,5 +1,5 @@
 /** Domains: which there are, and the two changes of the map. */
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError } from "../lib/errors.ts";
 import { type Domain, domainOfKey, parseDomain, wildcardKey } from "../lib/names/domain.ts";
 import { parseServerIp } from "../lib/names/address.ts";

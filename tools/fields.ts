@@ -1,5 +1,5 @@
 /** The parameters and results that several tools share: one schema each, with its words. */
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_WEIGHT, SERVER_STATES, serverName } from "../lib/names/server.ts";
 import type { Server } from "../lib/state/model.ts";
 import type { Preview } from "../lib/transaction/request.ts";

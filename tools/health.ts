@@ -1,5 +1,5 @@
 /** Health: of a domain, of every server. Of the system: system_health.ts. */
-import { z } from "zod";
+import * as z from "zod";
 import { parseDomain } from "../lib/names/domain.ts";
 import { SERVER_STATES } from "../lib/names/server.ts";
 import { anyBackend, domain } from "./fields.ts";

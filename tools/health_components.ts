@@ -1,6 +1,6 @@
 /** haproxy_health's components: from what was seen of HAProxy, the files and the machine to what a person is told. */
 import { basename } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { type Files, RELOAD_WAYS } from "../lib/config.ts";
 import { daysLeft } from "../lib/certificates/renewal_time.ts";
 import { AgentError } from "../lib/errors.ts";

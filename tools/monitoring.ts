@@ -1,5 +1,5 @@
 /** Monitoring: traffic by frontend and backend, and who is connected where. */
-import { z } from "zod";
+import * as z from "zod";
 import { domainOfKey } from "../lib/names/domain.ts";
 import { poolName, poolNumber, type PoolShape } from "../lib/names/server.ts";
 import { showFrontendStat } from "../lib/runtime/commands.ts";

@@ -1,6 +1,6 @@
 /** The desired state as a whole: a copy of the servers on disk, and HAProxy brought back to what disk says. */
 import { basename } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError } from "../lib/errors.ts";
 import { domainOfKey } from "../lib/names/domain.ts";
 import { serverName } from "../lib/names/server.ts";

@@ -1,5 +1,5 @@
 /** Servers: what stands in a domain's pool, and the changes of its slots. */
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError } from "../lib/errors.ts";
 import { parseServerIp } from "../lib/names/address.ts";
 import { parseDomain } from "../lib/names/domain.ts";

@@ -1,5 +1,5 @@
 /** The traffic that HAProxy has counted, in all and by frontend and backend. */
-import { z } from "zod";
+import * as z from "zod";
 import { showInfo, showProxyStat } from "../lib/runtime/commands.ts";
 import { parseInfo, parseStat, type StatRow } from "../lib/runtime/parse.ts";
 import { processOf } from "../lib/runtime/process.ts";

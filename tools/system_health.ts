@@ -1,5 +1,5 @@
 /** haproxy_health: the agent, HAProxy, the files, and whether they agree. Answers also where HAProxy does not. */
-import { z } from "zod";
+import * as z from "zod";
 import project from "../deno.json" with { type: "json" };
 import { AgentError } from "../lib/errors.ts";
 import { domainOfKey } from "../lib/names/domain.ts";

@@ -1,5 +1,5 @@
 /** A tool in the table: its data (name, hints, schemas, deadline) and its handler. One zod schema is the validation, the JSON Schema and the type. */
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError } from "../lib/errors.ts";
 import type { CallContext } from "../lib/rpc/mod.ts";
 import { log } from "../lib/log.ts";

@@ -1,5 +1,5 @@
 /** Waits until servers that take nothing new have finished what they have. */
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError } from "../lib/errors.ts";
 import { canonicalIp } from "../lib/names/address.ts";
 import { parseDomain } from "../lib/names/domain.ts";
