@@ -5,6 +5,7 @@
  * Usage: evidence.ts FILE [--into DOCUMENT]   --into also puts them between the marks of a document.
  */
 import type { EvidenceRecord } from "../tests/support/evidence/record.ts";
+import { withPart } from "./lib/marked.ts";
 
 type Counts = Map<string, number>;
 
@@ -50,15 +51,6 @@ export function faults(records: readonly EvidenceRecord[]): string[] {
   );
 }
 
-const MARKS = ["<!-- evidence: written by scripts/soak.sh -->", "<!-- /evidence -->"];
-
-function withTables(document: string, text: string): string {
-  const [before, rest] = document.split(MARKS[0]);
-  const after = rest?.split(MARKS[1])[1];
-  if (after === undefined) throw new Error(`the document lacks ${MARKS.join(" … ")}`);
-  return `${before}${MARKS[0]}\n\n${text}\n${MARKS[1]}${after}`;
-}
-
 if (import.meta.main) {
   const [file, option, document] = Deno.args;
   const lines = (await Deno.readTextFile(file)).split("\n").filter(Boolean);
@@ -67,7 +59,10 @@ if (import.meta.main) {
   console.log(text);
   const found = faults(records);
   if (option === "--into" && found.length === 0 && records.length > 0) {
-    await Deno.writeTextFile(document, withTables(await Deno.readTextFile(document), text));
+    await Deno.writeTextFile(
+      document,
+      withPart(document, await Deno.readTextFile(document), "evidence", text),
+    );
   }
   for (const line of found) console.error(line);
   if (found.length > 0) Deno.exit(1);

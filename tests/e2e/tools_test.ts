@@ -1,6 +1,6 @@
 /** Every tool through the executable's HTTP: what it does, what it refuses, and its schema. */
 import assert from "node:assert/strict";
-import { z } from "zod";
+import * as z from "zod";
 import type { ErrorCode } from "../../lib/errors.ts";
 import { startAcmeRig } from "../support/acme/rig.ts";
 import { startBackend } from "../support/backend.ts";

@@ -1,85 +1,72 @@
-/**
- * 1,000 certificates that disk has and HAProxy lacks, loaded by haproxy_restore_state of the compiled binary, over the bare
- * commands sent by a pipelining script in the same run. Prints one line for each round, and the ratio of the medians.
- *
- * Usage: certificates.ts [ROUNDS]
- */
+/** Certificates that disk has and HAProxy lacks, loaded. */
 import { join } from "node:path";
-import { startServe } from "../support/agent.ts";
-import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
-import { manyCertificates, type NamedPem } from "./many_certificates.ts";
-import { pipelined } from "./pipelined.ts";
+import type { Haproxy } from "../../support/haproxy.ts";
+import { manyCertificates, type NamedPem } from "../certificates.ts";
+import { pipelined } from "../limit.ts";
+import { callAll } from "../mcp_load.ts";
+import { atMost, type Row } from "../row.ts";
+import { openHaproxy, openSite } from "../site.ts";
+import { digits, median } from "../statistics.ts";
 
-const COUNT = 1_000;
-const TARGET = 1.3;
-const rounds = Number(Deno.args[0] ?? 9);
+const SHAPE = { pools: 1, slots: 1 };
+const RESTORE = { tool: "haproxy_restore_state" };
 
-const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+export const certificates: Row = {
+  name: "certificates",
+  async measure(scale) {
+    const count = scale === "full" ? 1_000 : 50;
+    const pems = await manyCertificates(
+      Array.from({ length: count }, (_, i) => `site-${i}.bench.test`),
+    );
+    const limits: number[] = [], times: number[] = [];
+    for (let round = 0; round < (scale === "full" ? 9 : 1); round++) {
+      limits.push(await bare(pems));
+      times.push(await ours(pems));
+    }
+    return [atMost(1.3, {
+      what: `${count.toLocaleString("en")} certificates loaded`,
+      ours: `${digits(median(times))} ms`,
+      beside: `their commands sent bare: ${digits(median(limits))} ms`,
+      ratio: median(times) / median(limits),
+    })];
+  },
+};
 
 const pathOf = ({ root }: Haproxy, name: string) => join(root, `certs/${name}.pem`);
+const listOf = ({ root }: Haproxy) => join(root, "certs/crt-list.txt");
 
-async function bare(certificates: readonly NamedPem[]): Promise<number> {
-  await using haproxy = await startHaproxy({ pools: 1, slots: 1 });
-  const list = join(haproxy.root, "certs/crt-list.txt");
-  const commands = certificates.flatMap(({ name, pem }) => {
+async function bare(pems: readonly NamedPem[]): Promise<number> {
+  await using haproxy = await openHaproxy(SHAPE);
+  const commands = pems.flatMap(({ name, pem }) => {
     const path = pathOf(haproxy, name);
     return [
       `new ssl cert ${path}`,
       `set ssl cert ${path} <<%END%\n${pem}%END%`,
       `commit ssl cert ${path}`,
-      `add ssl crt-list ${list} <<%END%\n${path} ${name}\n%END%`,
+      `add ssl crt-list ${listOf(haproxy)} <<%END%\n${path} ${name}\n%END%`,
     ];
   });
   const ms = await pipelined(haproxy.options.api, commands);
-  await assertServed(haproxy);
+  await assertServed(haproxy, pems.length);
   return ms;
 }
 
-async function ours(certificates: readonly NamedPem[]): Promise<number> {
-  await using haproxy = await startHaproxy({ pools: 1, slots: 1 });
-  await using agent = await startServe(haproxy);
-  const caller = await agent.connect();
-  await caller.call("restore_state");
-  for (const { name, pem } of certificates) await Deno.writeTextFile(pathOf(haproxy, name), pem);
-  const lines = certificates.map(({ name }) => `${pathOf(haproxy, name)} ${name}\n`);
-  await Deno.writeTextFile(join(haproxy.root, "certs/crt-list.txt"), lines.join(""), {
-    append: true,
-  });
+async function ours(pems: readonly NamedPem[]): Promise<number> {
+  await using site = await openSite(SHAPE);
+  const { haproxy } = site;
+  await callAll(site.target(), [RESTORE]);
+  for (const { name, pem } of pems) await Deno.writeTextFile(pathOf(haproxy, name), pem);
+  const lines = pems.map(({ name }) => `${pathOf(haproxy, name)} ${name}\n`);
+  await Deno.writeTextFile(listOf(haproxy), lines.join(""), { append: true });
   // They lie there since long: the kernel's writing of a thousand files is not what is measured.
   await new Deno.Command("sync").output();
   await new Promise((resolve) => setTimeout(resolve, 300));
-  const start = performance.now();
-  const { structured } = await caller.call("restore_state");
-  const ms = performance.now() - start;
-  if (structured.changed_count !== COUNT) throw new Error(JSON.stringify(structured));
-  await assertServed(haproxy);
-  return ms;
+  const { times } = await callAll(site.target(), [RESTORE]);
+  await assertServed(haproxy, pems.length);
+  return times[0];
 }
 
-async function assertServed(haproxy: Haproxy): Promise<void> {
+async function assertServed(haproxy: Haproxy, count: number): Promise<void> {
   const listed = (await haproxy.runtime("show ssl cert")).match(/\.pem$/gm)?.length;
-  if (listed !== COUNT + 1) throw new Error(`HAProxy has ${listed} certificates`);
+  if (listed !== count + 1) throw new Error(`HAProxy has ${listed} certificates`);
 }
-
-const certificates = await manyCertificates(
-  Array.from({ length: COUNT }, (_, i) => `site-${i}.bench.test`),
-);
-const limits: number[] = [], times: number[] = [];
-for (let round = 1; round <= rounds; round++) {
-  limits.push(await bare(certificates));
-  times.push(await ours(certificates));
-  console.log(
-    `round ${round}: bare commands ${limits.at(-1)!.toFixed(0)} ms, ` +
-      `restore_state ${times.at(-1)!.toFixed(0)} ms`,
-  );
-}
-const least = (values: readonly number[]) => Math.min(...values);
-const line = (what: string, of: (values: readonly number[]) => number) =>
-  `${(of(times) / of(limits)).toFixed(2)} × in the ${what} of ${rounds} rounds ` +
-  `(${of(times).toFixed(0)} ms over ${of(limits).toFixed(0)} ms)`;
-// Neighbours on the machine only ever add time, so the least is nearest to what the code costs.
-console.log(
-  `${COUNT} certificates loaded, over the bare commands (target ≤ ${TARGET} ×): ` +
-    `${line("least disturbed", least)}, ${line("median", median)}`,
-);
