@@ -88,17 +88,43 @@ export function parseServersState(text: string): RunningServer[] {
   });
 }
 
-/** One row of `show stat`: every column as text, by its name. */
+/** One row of `show stat`: every column as text, by its name. The names are its prototype's, not its own. */
 export type StatRow = Readonly<Record<string, string>>;
 
 /** `show stat`: CSV whose cells hold commas only in quotes. */
 export function parseStat(text: string): StatRow[] {
   const [header = "", ...rows] = lines(text);
-  const columns = header.replace(/^# /, "").split(",");
-  return rows.map((row) => {
-    const cells = splitCsv(row);
-    return Object.fromEntries(columns.map((name, i) => [name, cells[i] ?? ""]));
-  });
+  const Row = rowOf(header);
+  return rows.map((row) => new Row(splitCsv(row)));
+}
+
+let known: { readonly header: string; readonly Row: ReturnType<typeof rowClass> } | undefined;
+
+/** HAProxy has one header at a time. */
+function rowOf(header: string) {
+  if (known?.header !== header) known = { header, Row: rowClass(header) };
+  return known.Row;
+}
+
+/** A row has two hundred columns, of which a reader wants ten: each is looked up when it is asked for. */
+function rowClass(header: string): new (cells: readonly string[]) => StatRow {
+  class Row {
+    readonly #cells: readonly string[];
+
+    constructor(cells: readonly string[]) {
+      this.#cells = cells;
+    }
+
+    static {
+      header.replace(/^# /, "").split(",").forEach((name, i) => {
+        const get = function (this: Row) {
+          return this.#cells[i] ?? "";
+        };
+        Object.defineProperty(Row.prototype, name, { get, configurable: true });
+      });
+    }
+  }
+  return Row as unknown as new (cells: readonly string[]) => StatRow;
 }
 
 function splitCsv(row: string): string[] {

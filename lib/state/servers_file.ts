@@ -102,6 +102,7 @@ export function renderServersFile(pools: Iterable<readonly [string, Slots]>): st
 export function byNumber<K extends string | number, V>(
   entries: Iterable<readonly [K, V]>,
 ): (readonly [K, V])[] {
-  const number = (key: K) => Number(/\d+$/.exec(String(key))?.[0]);
-  return [...entries].sort(([a], [b]) => number(a) - number(b));
+  const number = (key: K) => typeof key === "number" ? key : Number(/\d+$/.exec(key)?.[0]);
+  return [...entries].map((entry) => ({ entry, at: number(entry[0]) }))
+    .sort((a, b) => a.at - b.at).map(({ entry }) => entry);
 }
