@@ -18,6 +18,7 @@ import { memory, size, start } from "./rows/process.ts";
 import { rate } from "./rows/rate.ts";
 import { reading } from "./rows/reading.ts";
 import { restore } from "./rows/restore.ts";
+import { serverChange } from "./rows/server_change.ts";
 
 let drawing: string | undefined;
 const growth = growthRow((measured) => {
@@ -31,6 +32,7 @@ const ROWS: readonly Row[] = [
   restore,
   certificates,
   rate,
+  serverChange,
   reading,
   hop,
   start,

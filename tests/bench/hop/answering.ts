@@ -1,6 +1,6 @@
 /** The room that is asked. */
-import { connect } from "../../../lib/rpc/mod.ts";
+import { connect, type Port } from "../../../lib/rpc/mod.ts";
 
-addEventListener("message", ({ data: port }: MessageEvent<MessagePort>) => {
+(self as unknown as Port).onmessage = ({ data: port }: MessageEvent<MessagePort>) => {
   connect(port, { echo: (args) => args });
-});
+};

@@ -18,6 +18,7 @@ export async function install(
   name: string,
   pinned: string,
   steps: (folder: string) => readonly (readonly string[])[],
+  env: (folder: string) => Readonly<Record<string, string>> = () => ({}),
 ): Promise<string | Missing> {
   const folder = join(CACHE, `${name}-${await digest(pinned)}`);
   const done = join(folder, "installed");
@@ -25,7 +26,7 @@ export async function install(
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await Deno.mkdir(folder, { recursive: true });
   for (const [program, ...args] of steps(folder)) {
-    const missing = await run(program, args, folder);
+    const missing = await run(program, args, folder, env(folder));
     if (missing) return missing;
   }
   await Deno.writeTextFile(done, "");
@@ -36,11 +37,13 @@ async function run(
   program: string,
   args: readonly string[],
   cwd: string,
+  env: Readonly<Record<string, string>>,
 ): Promise<Missing | undefined> {
   try {
     const { success, stderr } = await new Deno.Command(program, {
       args: [...args],
       cwd,
+      env,
       stdin: "null",
       stdout: "null",
       signal: AbortSignal.timeout(PATIENCE_MS),
