@@ -81,7 +81,13 @@ export function createToolsClient({ onDeaf, handlers }: ToolsClientOptions): Too
   ): Promise<ToolResult> {
     const { name, annotations: { readOnlyHint } } = definition;
     const deadlineMs = deadlineOf(definition, call.args);
-    const options = { signal, onProgress, deadlineMs, onDeaf: () => onDeaf(name) };
+    const options = {
+      signal,
+      onProgress,
+      deadlineMs,
+      harmless: readOnlyHint,
+      onDeaf: () => onDeaf(name),
+    };
     return send({ name, changes: !readOnlyHint, signal }, async (peer) => {
       const end = performance.now() + deadlineMs - TIMER_MS;
       try {
@@ -107,7 +113,7 @@ export function createToolsClient({ onDeaf, handlers }: ToolsClientOptions): Too
     read: (name, args, options = {}) =>
       send(
         { name, changes: false, signal: options.signal },
-        (peer) => peer.call(name, args, { deadlineMs: READ_MS, ...options }),
+        (peer) => peer.call(name, args, { deadlineMs: READ_MS, harmless: true, ...options }),
       ),
     call(definition, call, options) {
       const answer = callTool(definition, call, options);

@@ -22,7 +22,14 @@ export interface CallContext {
 export type Handlers = Record<string, (args: any, context: CallContext) => unknown>;
 
 type Wire =
-  | { readonly t: "call"; readonly id: number; readonly name: string; readonly args: unknown }
+  | {
+    readonly t: "call";
+    readonly id: number;
+    readonly name: string;
+    readonly args: unknown;
+    /** Nobody asks whether it has begun. */
+    readonly harmless?: boolean;
+  }
   | { readonly t: "started"; readonly id: number }
   | { readonly t: "ok"; readonly id: number; readonly value: unknown }
   | { readonly t: "err"; readonly id: number; readonly error: AgentErrorData }
@@ -46,6 +53,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
   readonly transfer?: Transferable[];
+  /** It may be made again whether it had begun or not: the other end need not say that it has. @default {false} */
+  readonly harmless?: boolean;
   /** After this the call is aborted, and `graceMs` later answered OUTCOME_UNKNOWN. */
   readonly deadlineMs?: number;
   /** How long an aborted handler has to answer. @default {GRACE_MS} */
@@ -56,7 +65,7 @@ export interface CallOptions {
 
 export const GRACE_MS = 1_000;
 
-/** The other end is gone: `started` says whether the handler had begun, so whether effects are possible. */
+/** The other end is gone: `started` says whether the handler had begun, so whether effects are possible. Of harmless calls it is false. */
 export class LostError extends AgentError {
   constructor(why: AgentError, readonly started: boolean) {
     super(why.code, why.message, { hint: why.hint, cause: why });
@@ -97,14 +106,14 @@ export function connect<Remote extends Handlers>(
     if (!closed) port.postMessage(message, transfer);
   };
 
-  async function serve(id: number, name: string, args: unknown) {
+  async function serve(id: number, name: string, args: unknown, harmless = false) {
     const controller = new AbortController();
     running.set(id, controller);
     try {
       if (!Object.hasOwn(handlers, name)) {
         throw new AgentError("NOT_FOUND", `No such call: ${name}.`);
       }
-      post({ t: "started", id });
+      if (!harmless) post({ t: "started", id });
       const progress = (p: Progress) => {
         if (running.has(id)) post({ t: "progress", id, progress: p });
       };
@@ -122,7 +131,7 @@ export function connect<Remote extends Handlers>(
     const call = pending.get(data.id);
     switch (data.t) {
       case "call":
-        return void serve(data.id, data.name, data.args);
+        return void serve(data.id, data.name, data.args, data.harmless);
       case "started":
         if (call) call.started = true;
         return;
@@ -145,7 +154,8 @@ export function connect<Remote extends Handlers>(
 
   return {
     call(name, args, options = {}) {
-      const { signal, onProgress, transfer, deadlineMs, graceMs = GRACE_MS, onDeaf } = options;
+      const { signal, onProgress, transfer, harmless, deadlineMs, onDeaf } = options;
+      const { graceMs = GRACE_MS } = options;
       if (closed) return Promise.reject(new LostError(closed, false));
       const id = ++lastId;
       return new Promise((resolve, reject) => {
@@ -183,7 +193,7 @@ export function connect<Remote extends Handlers>(
           timers.push(setTimeout(() => abort(`${deadlineMs} ms passed`, true), deadlineMs));
         }
         signal?.addEventListener("abort", onAbort);
-        post({ t: "call", id, name, args }, transfer);
+        post({ t: "call", id, name, args, ...(harmless && { harmless }) }, transfer);
         if (signal?.aborted) onAbort();
       });
     },

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { AgentError } from "../../lib/errors.ts";
-import { connect, GRACE_MS, type Handlers, LostError, type Peer } from "../../lib/rpc/mod.ts";
+import {
+  connect,
+  GRACE_MS,
+  type Handlers,
+  LostError,
+  type Peer,
+  type Port,
+} from "../../lib/rpc/mod.ts";
 
 interface Link extends Disposable {
   readonly peer: Peer<Handlers>;
@@ -130,6 +137,30 @@ Deno.test("close rejects open calls with LostError, which says whether the handl
     return lost.started;
   }));
   assert.deepEqual(started, [true, false, false]);
+});
+
+Deno.test("a harmless call costs two messages: that it has begun is not told", async () => {
+  const { port1, port2 } = new MessageChannel();
+  connect(port2, { double: (n: number) => 2 * n });
+  const kinds: string[] = [];
+  const watched: Port = {
+    postMessage(message, transfer) {
+      kinds.push((message as { t: string }).t);
+      port1.postMessage(message, transfer);
+    },
+    set onmessage(handle: ((event: MessageEvent) => void) | null) {
+      port1.onmessage = (event) => {
+        kinds.push(event.data.t);
+        handle?.(event);
+      };
+    },
+  };
+  const peer = connect<Handlers>(watched);
+  assert.equal(await peer.call("double", 4, { harmless: true }), 8);
+  assert.equal(await peer.call("double", 5), 10);
+  assert.deepEqual(kinds, ["call", "ok", "call", "started", "ok"]);
+  port1.close();
+  port2.close();
 });
 
 Deno.test("close aborts the handlers that run for the other end", async () => {
