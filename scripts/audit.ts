@@ -122,7 +122,11 @@ async function audit(lock: Lock): Promise<Verdict> {
 
 if (import.meta.main) {
   const file = join(Deno.args[0] ?? Deno.cwd(), "deno.lock");
-  const lock: Lock = JSON.parse(await Deno.readTextFile(file));
+  const text = await Deno.readTextFile(file).catch((cause) => {
+    console.error(`${file} can't be read: ${cause.message}`);
+    Deno.exit(2);
+  });
+  const lock: Lock = JSON.parse(text);
   const verdict = await audit(lock);
   if (verdict.kind === "not audited") {
     console.log(`not audited: npm's advisories can't be had from here (${verdict.why})`);
