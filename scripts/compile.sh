@@ -53,7 +53,7 @@ fi
 inputs=$(
   {
     "$DENO" --version && echo "$DENO_COMPILE ${DENORT_BIN:-}"
-    find "${sources[@]}" deno.json deno.lock LICENSE scripts/compile.sh scripts/describe.ts scripts/lib -type f -print0 | sort -z | xargs -0 sha256sum
+    find "${sources[@]}" deno.json deno.lock LICENSE scripts/compile.sh scripts/catalogue.ts scripts/describe.ts scripts/lib -type f -print0 | sort -z | xargs -0 sha256sum
   } | sha256sum
 )
 report() { echo "$out: $(stat -c %s "$out") bytes, sha256 $(sha256sum <"$out" | cut -c 1-64)"; }
@@ -82,6 +82,8 @@ mv "$work/bundles/${front%.ts}.js" "$work/main/front_worker.js"
 mv "$work/bundles/${tools%.ts}.js" "$work/main/tools_worker.js"
 mv "$work/bundles/${acme%.ts}.js" "$work/main/acme_worker.js"
 echo '{}' >"$work/main/deno.json"
+"$DENO" run --quiet --frozen --no-check --no-prompt --allow-read="$work" scripts/catalogue.ts \
+  "$work/main/tools_worker.js" >"$work/main/catalogue.json" || fail "the tools can't be listed (see above)."
 
 # base_versions: the JSON of `Deno.version` in what `deno compile` appends to.
 base_versions() {
@@ -122,7 +124,8 @@ choose_target=()
 (
   cd "$work/main"
   "$DENO_COMPILE" compile --quiet --no-check --no-code-cache --unstable-worker-options --v8-flags="$v8" "${permissions[@]}" \
-    "${choose_target[@]}" --include front_worker.js --include tools_worker.js --include acme_worker.js --include licences.txt \
+    "${choose_target[@]}" --include front_worker.js --include tools_worker.js --include acme_worker.js \
+    --include catalogue.json --include licences.txt \
     -o "$work/$name" main.js
 ) || fail "no executable for $target: \`deno compile\` failed (see above)."
 [ "$target" != "$native" ] || "$work/$name" --version >/dev/null ||

@@ -127,8 +127,13 @@ export function tool<Input extends z.ZodObject, Output extends z.ZodObject>(
       title,
       description,
       group,
-      inputSchema: z.toJSONSchema(input, { io: "input" }) as Record<string, unknown>,
-      outputSchema: z.toJSONSchema(output, { io: "output" }) as Record<string, unknown>,
+      // Made when they are asked for: a compiled executable has them written down.
+      get inputSchema() {
+        return z.toJSONSchema(input, { io: "input" }) as Record<string, unknown>;
+      },
+      get outputSchema() {
+        return z.toJSONSchema(output, { io: "output" }) as Record<string, unknown>;
+      },
       annotations: hints,
       deadlineMs: spec.deadlineMs ?? DEFAULT_DEADLINE_MS,
       deadlineFromTimeout: spec.deadlineFromTimeout ?? false,

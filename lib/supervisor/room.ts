@@ -9,6 +9,8 @@ export interface RoomEntries {
   readonly front: URL;
   readonly tools: URL;
   readonly acme: URL;
+  /** What the tools room offers, where that was written down when it was compiled. */
+  readonly catalogue?: URL;
 }
 
 /** A bundle has flat .js rooms beside main.js, a checkout has .ts ones. */
@@ -20,6 +22,7 @@ export const productRooms: RoomEntries = {
     bundled ? "./acme_worker.js" : "../certificates/acme/worker.ts",
     import.meta.url,
   ),
+  ...bundled && { catalogue: new URL("./catalogue.json", import.meta.url) },
 };
 
 export interface Loss {

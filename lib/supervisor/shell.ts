@@ -5,6 +5,7 @@ import { newRequestId, openLog } from "../log.ts";
 import { type CallOptions, connect, type Handlers, type Peer } from "../rpc/mod.ts";
 import type { ToolCall, ToolDefinition, ToolResult } from "../tool_definition.ts";
 import type { ToolsRoom } from "../../tools/room.ts";
+import { catalogueOf, compiledCatalogue } from "./catalogue.ts";
 import { type Grants, NO_GRANTS, toolsGrants } from "./grants.ts";
 import { certificateHost } from "./host/certificates.ts";
 import { programActs } from "./host/mod.ts";
@@ -18,13 +19,10 @@ export interface Shell {
 }
 
 /** What the tools are. Needs no root, no HAProxy and no settings. */
-export function readDefinitions(entries: RoomEntries): Promise<readonly ToolDefinition[]> {
-  return withToolsRoom(
-    entries,
-    NO_GRANTS,
-    {},
-    async (room) => (await room.call("catalogue", undefined)).tools,
-  );
+export async function readDefinitions(entries: RoomEntries): Promise<readonly ToolDefinition[]> {
+  const { tools } = compiledCatalogue(entries) ??
+    await withToolsRoom(entries, NO_GRANTS, {}, (room) => room.call("catalogue", undefined));
+  return tools;
 }
 
 /** Opens a tools room for `use`, and ends it with it. Throws SettingsError for a root that can't be used. */
@@ -50,7 +48,7 @@ export async function withShell<T>(
   const certificates = certificateHost(prepared, entries);
   const acts = { ...programActs(host), ...certificates.acts };
   const call = withToolsRoom(entries, grants, acts, async (room) => {
-    const { tools: definitions } = await room.call("catalogue", undefined);
+    const { tools: definitions } = await catalogueOf(entries, room);
     return await use({
       definitions,
       async call(name, args, options) {

@@ -3,6 +3,7 @@ import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import type { Catalogue, ToolsRoom } from "../../tools/room.ts";
+import { catalogueOf } from "./catalogue.ts";
 import { toolsGrants } from "./grants.ts";
 import { certificateHost } from "./host/certificates.ts";
 import { keeperActs, programActs } from "./host/mod.ts";
@@ -118,7 +119,7 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
   });
   started = true;
   return {
-    catalogue: await room!.peer.call("catalogue", undefined),
+    catalogue: await catalogueOf(entries, room!.peer),
     toolDeaf() {
       setTimeout(replaceDeaf, DEAF_MS);
     },
