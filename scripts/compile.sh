@@ -117,8 +117,8 @@ permissions=(
   --deny-write=/etc,/usr,/bin,/sbin,/lib,/lib64,/boot,/proc,/sys,/dev,/root/.ssh
   --deny-read=/etc/shadow,/etc/gshadow,/etc/sudoers,/etc/sudoers.d,/etc/ssh,/root/.ssh,/proc/self/mem,/proc/self/environ
 )
-# V8 would let each room's young generation grow to 16 MB and more, and never give it back: 60 MB for 5 % of speed.
-v8=--max-semi-space-size=2
+# Left alone, V8 lets each room keep a lot of garbage for a little speed: 260 MB after 30,000 calls instead of 180, for 6 %.
+v8=--max-semi-space-size=8,--heap-growing-percent=100
 choose_target=()
 [ "$target" = "$native" ] || choose_target=(--target "$target")
 (

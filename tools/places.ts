@@ -67,7 +67,9 @@ export function place(desired: Desired, address: Address, shape: PoolShape): Pla
 
 function slotAt(desired: Desired, { domain, slot, backend, server }: Address, shape: PoolShape) {
   if (domain !== undefined && slot !== undefined && backend === undefined && server === undefined) {
-    return { pool: poolOf(desired, parseDomain(domain), shape), slot: checkSlot(slot, shape) };
+    // What is wrong with the call itself comes first.
+    const at = checkSlot(slot, shape);
+    return { pool: poolOf(desired, parseDomain(domain), shape), slot: at };
   }
   if (backend !== undefined && server !== undefined && domain === undefined && slot === undefined) {
     const found = poolNumber(backend, shape) === undefined
