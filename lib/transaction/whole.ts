@@ -2,6 +2,7 @@
 import { AgentError } from "../errors.ts";
 import { converge, lacks } from "../reconcile/converge.ts";
 import { diff, inOrder } from "../reconcile/diff.ts";
+import { onlyProcess } from "../reconcile/processes.ts";
 import type { scopeReader } from "../reconcile/running.ts";
 import type { Drift, Subject } from "../reconcile/subject.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
@@ -175,7 +176,8 @@ export function whole(parts: WholeParts): Whole {
   }
 
   async function restore(request: ChangeRequest<null>): Promise<Restored> {
-    await parts.assertAlone();
+    // Healing may not have met the second one yet, and a whole HAProxy is worth a closer look.
+    await onlyProcess(runtime);
     await unfinished.finish();
     if (request.dryRun) return await rehearse(request);
     const { changes } = request.plan(store.desired);

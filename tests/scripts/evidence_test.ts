@@ -85,7 +85,7 @@ Deno.test("evidence.ts --into puts the tables between the marks and leaves the r
   const [begin, end] = ["<!-- evidence: written by scripts/soak.sh -->", "<!-- /evidence -->"];
   const { written } = await evidence(CRASH, `# Proof\n\n${begin}\nold\n${end}\n\nThe rest.\n`);
   assert.equal(written, `# Proof\n\n${begin}\n\n${tables(CRASH)}\n${end}\n\nThe rest.\n`);
-  assert.match((await evidence(CRASH, "# no marks\n")).stderr, /the document lacks/);
+  assert.match((await evidence(CRASH, "# no marks\n")).stderr, /document\.md lacks <!-- evidence/);
 });
 
 Deno.test("record writes lines that evidence.ts reads, and nothing where no file is named", async () => {

@@ -100,6 +100,8 @@ Deno.test("ports, slots, weights and states outside their range are refused", as
       ["set_server_weight", { domain: "good.test", slot, weight: 1 }],
       ["wait_drain", { domain: "good.test", slot }],
     ]),
+    // What is wrong with the call comes before what is missing.
+    ["set_server_weight", { domain: "missing.test", slot: 11, weight: 1 }],
     ...[-1, 257, 1.5, "5", "50%"].map((weight) =>
       ["set_server_weight", { domain: "good.test", slot: 1, weight }] as [string, object]
     ),
