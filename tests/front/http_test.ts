@@ -134,6 +134,25 @@ Deno.test("a streamed body over 1 MiB is 413 as soon as it is", async () => {
   equal(await statusOf(answer), 413);
 });
 
+Deno.test("a body in chunks over 1 MiB is 413, whatever length its head tells beside them", async () => {
+  await using rig = await openRig();
+  const chunk = `10000\r\n${" ".repeat(64 * 1024)}\r\n`;
+  for (const lengths of [["Content-Length: 10"], []]) {
+    const head = [
+      "POST /mcp HTTP/1.1",
+      "Host: localhost",
+      `Authorization: Bearer ${FULL_TOKEN}`,
+      "Content-Type: application/json",
+      ...lengths,
+      "Transfer-Encoding: chunked",
+      "",
+      "",
+    ].join("\r\n");
+    const { statuses } = await say(rig.port, `${head}${chunk.repeat(17)}0\r\n\r\n`);
+    deepEqual(statuses, [413], lengths.join());
+  }
+});
+
 Deno.test("broken JSON is 400 with a parse error, other methods are 405", async () => {
   await using rig = await openRig();
   for (const body of ["", "{", "\u0000", '{"jsonrpc":"2.0"', "[1,"]) {
