@@ -219,7 +219,7 @@ const quoted = (header: string | undefined) => JSON.stringify(header?.slice(0, 2
 async function readBody({ req }: Context<Env>) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), BODY_MS));
-  // A length that is told and small is kept to by what reads HTTP: the body can be taken whole, at a fifth of the cost.
+  // A length that is told and small is kept to by what reads HTTP: the body can be taken whole, at a quarter of the cost.
   // But of a body in chunks a Content-Length beside them says nothing (RFC 9112, 6.3).
   const isSmall = req.header("transfer-encoding") === undefined &&
     Number(req.header("content-length") ?? Infinity) <= MAX_BODY_BYTES;
