@@ -1,6 +1,6 @@
 /** The benchmark in its short form: every row works, and says what it has to. How fast it was is printed, and fails nothing. */
 import assert from "node:assert/strict";
-import { atLeast, atMost, notHere, within } from "./row.ts";
+import { atLeast, atMost, explains, notHere, within } from "./row.ts";
 import { table, verdict } from "./report.ts";
 import { plot } from "./plot.ts";
 import { digits, inMs, median, percentile } from "./statistics.ts";
@@ -24,8 +24,9 @@ Deno.test("a line meets its target or misses it, and what can't be measured does
     atLeast(4, { ...compared, ratio: 3.9 }),
     within(110, "MB", "memory", 100),
     notHere("peer", "≥ 8 ×", "there is no python3 here"),
+    explains("a stretch of it", "1 ms"),
   ];
-  assert.deepEqual(lines.map(({ met }) => met), [true, false, false, true, undefined]);
+  assert.deepEqual(lines.map(({ met }) => met), [true, false, false, true, undefined, undefined]);
   assert.equal(verdict(lines), "2 of 4 targets met, 2 missed, 1 not measured here");
   const [head, rule, ...rows] = table(lines).split("\n");
   assert.match(head, /^\| what +\| ours +\| beside \| result +\| target +\| met +\|$/);
@@ -64,6 +65,8 @@ Deno.test("every row of the benchmark works, beside its baseline of the same run
       [/^\| `show stat`: p50/, /not measured: \w|[\d.]+ ×/],
       [/^\| stats with 1,000 slots/, /bare `show stat -1 3 -1`: [\d.]+ ms/],
       [/^\| domain_health with 1,000 slots/, /bare `show stat pool_7 6 -1`: [\d.]+ ms/],
+      [/^\| HTTP alone/, /\| [\d.]+ ms \(p99/],
+      [/^\| and HAProxy, by one connection/, /\| [\d.]+ ms \(p99/],
       [/^\| a hop between rooms/, /\| [\d.]+ ms /],
       [/^\| `serve`, from exec/, /\| [\d,.]+ ms /],
       [/^\| resident memory of `serve`, idle/, /\| [\d.]+ MB /],

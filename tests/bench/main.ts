@@ -19,6 +19,7 @@ import { rate } from "./rows/rate.ts";
 import { reading } from "./rows/reading.ts";
 import { restore } from "./rows/restore.ts";
 import { serverChange } from "./rows/server_change.ts";
+import { wayOfACall } from "./rows/way_of_a_call.ts";
 
 let drawing: string | undefined;
 const growth = growthRow((measured) => {
@@ -34,6 +35,7 @@ const ROWS: readonly Row[] = [
   rate,
   serverChange,
   reading,
+  wayOfACall,
   hop,
   start,
   memory,

@@ -57,11 +57,15 @@ export interface BenchClient extends Disposable {
   prepare(calls: readonly Call[]): void;
   /** Milliseconds. Throws when the answer is no success of the tool. */
   call(call: Call): Promise<number>;
+  /** Another method than tools/call, without parameters: milliseconds. Throws when it is refused. */
+  ask(method: string): Promise<number>;
+  /** What is no MCP: milliseconds. Throws when the answer is no 200. */
+  get(path: string): Promise<number>;
 }
 
 /** One connection, and a session on it where the target speaks in sessions. */
 export async function openClient(target: McpTarget): Promise<BenchClient> {
-  const { hostname, port } = new URL(target.url);
+  const { host, hostname, port } = new URL(target.url);
   const connection = await Deno.connect({ hostname, port: Number(port) });
   connection.setNoDelay(true);
   const exchange = exchangeOn(connection);
@@ -77,6 +81,12 @@ export async function openClient(target: McpTarget): Promise<BenchClient> {
     const known = made.get(call);
     if (known) return known;
     const { tool, args = {} } = call;
+    const bytes = requestBytes("tools/call", { name: tool, arguments: args }, tool);
+    made.set(call, bytes);
+    return bytes;
+  }
+
+  function requestBytes(method: string, params: object, name?: string): Uint8Array {
     const meta = modern && {
       _meta: {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -84,18 +94,20 @@ export async function openClient(target: McpTarget): Promise<BenchClient> {
         "io.modelcontextprotocol/clientCapabilities": {},
       },
     };
-    const bytes = toBytes(target, {
+    return toBytes(target, {
       "MCP-Protocol-Version": modern ? "2026-07-28" : "2025-11-25",
       ...(session && { "Mcp-Session-Id": session }),
-      ...(modern && { "Mcp-Method": "tools/call", "Mcp-Name": tool }),
-    }, {
-      jsonrpc: "2.0",
-      id: 1,
-      method: "tools/call",
-      params: { name: tool, arguments: args, ...meta },
-    });
-    made.set(call, bytes);
-    return bytes;
+      ...(modern && { "Mcp-Method": method, ...(name && { "Mcp-Name": name }) }),
+    }, { jsonrpc: "2.0", id: 1, method, params: { ...params, ...meta } });
+  }
+
+  async function timed(bytes: Uint8Array, isGood: (head: string, body: string) => boolean) {
+    const start = performance.now();
+    const { head, body } = await exchange(bytes);
+    const ms = performance.now() - start;
+    const text = decoder.decode(body);
+    if (!isGood(head, text)) throw new Error(`refused: ${head}${text}`);
+    return ms;
   }
 
   return {
@@ -111,13 +123,18 @@ export async function openClient(target: McpTarget): Promise<BenchClient> {
       }
       return ms;
     },
+    ask: (method) =>
+      timed(requestBytes(method, {}), (head, body) => isOk(head) && /"result":/.test(body)),
+    get: (path) => timed(encoder.encode(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`), isOk),
     [Symbol.dispose]: () => connection.close(),
   };
 }
 
+const isOk = (head: string) => head.startsWith("HTTP/1.1 200 ");
+
 function assertSuccess(head: string, body: string): void {
   const json = /^(?:data: )?(\{.*\})\r?$/m.exec(body)?.[1] ?? "{}";
-  const { result } = head.startsWith("HTTP/1.1 200 ") ? JSON.parse(json) : {};
+  const { result } = isOk(head) ? JSON.parse(json) : {};
   if (!result?.content || result.isError) throw new Error(`a call failed: ${head}${body}`);
 }
 

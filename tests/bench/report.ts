@@ -10,7 +10,7 @@ export function table(lines: readonly Line[]): string {
     beside,
     result,
     target,
-    met === undefined ? "–" : met ? "yes" : "**no**",
+    target === "" ? "" : met === undefined ? "–" : met ? "yes" : "**no**",
   ]);
   const widths = HEADS.map((head, i) => Math.max(head.length, ...rows.map((row) => row[i].length)));
   const line = (cells: readonly string[]) =>
@@ -21,8 +21,9 @@ export function table(lines: readonly Line[]): string {
 
 /** `12 of 14 targets met, 2 missed, 1 not measured here` */
 export function verdict(lines: readonly Line[]): string {
-  const count = (met: boolean | undefined) => lines.filter((line) => line.met === met).length;
-  const measured = lines.length - count(undefined);
+  const aimed = lines.filter(({ target }) => target !== "");
+  const count = (met: boolean | undefined) => aimed.filter((line) => line.met === met).length;
+  const measured = aimed.length - count(undefined);
   return `${count(true)} of ${measured} targets met, ${count(false)} missed, ` +
     `${count(undefined)} not measured here`;
 }

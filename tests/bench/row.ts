@@ -18,6 +18,7 @@ export interface Line {
   /** What it stands beside, with that one's figure; undefined: ours stands for itself. */
   readonly beside?: string;
   readonly result: string;
+  /** Empty: it has none, and explains others. */
   readonly target: string;
   readonly met?: boolean;
 }
@@ -48,6 +49,13 @@ export const within = (max: number, unit: string, what: string, value: number): 
   result: value <= max ? "" : `${digits(value / max)} × the target`,
   target: `≤ ${max} ${unit}`,
   met: value <= max,
+});
+
+export const explains = (what: string, ours: string): Line => ({
+  what,
+  ours,
+  result: "",
+  target: "",
 });
 
 export const notHere = (what: string, target: string, why: string): Line => ({
