@@ -1,6 +1,6 @@
 /**
- * Writes what is generated from the tables of tools, resources and prompts: the README's list, those of docs/clients.md,
- * and what clients see of each in tests/tools/schemas, so that a change of it shows in the diff.
+ * Writes what is generated from the tables of tools, resources and prompts: the README's list, docs/tools.md, the lists of
+ * docs/clients.md, and what clients see of each in tests/tools/schemas, so that a change of it shows in the diff.
  *
  * Usage: generate.ts [--check]   --check writes nothing, and fails where something is out of date.
  */
@@ -11,6 +11,7 @@ import { TOOL_GROUPS, type ToolDefinition } from "../lib/tool_definition.ts";
 import { withPart } from "./lib/marked.ts";
 
 const README = "README.md";
+const TOOLS = "docs/tools.md";
 const CLIENTS = "docs/clients.md";
 const SCHEMAS = "tests/tools/schemas";
 
@@ -28,14 +29,28 @@ function parameters({ inputSchema }: ToolDefinition): string {
   }).join(", ");
 }
 
+const named = (group: string) => `${group[0].toUpperCase()}${group.slice(1)}`;
+
+const ofGroup = (group: string) => definitions.filter((definition) => definition.group === group);
+
 function table(group: string): string {
-  const rows = definitions.filter((definition) => definition.group === group).map((definition) =>
+  const rows = ofGroup(group).map((definition) =>
     `| ${definition.name} | ${definition.description} | ${parameters(definition)} |`
   );
-  if (rows.length === 0) return "";
-  return `### ${group[0].toUpperCase()}${
-    group.slice(1)
-  }\n\n| tool | what it does | parameters |\n|---|---|---|\n${rows.join("\n")}\n`;
+  return `## ${named(group)}\n\n| tool | what it does | parameters |\n|---|---|---|\n${
+    rows.join("\n")
+  }\n`;
+}
+
+/** A line a group: what there is, at a glance. */
+function overview(): string {
+  const rows = TOOL_GROUPS.map((group) => {
+    const names = ofGroup(group).map(({ name }) => name.replace("haproxy_", ""));
+    return `| [${named(group)}](${TOOLS}#${group}) | ${names.join(", ")} |`;
+  });
+  return `${definitions.length} tools, each with the prefix haproxy_:\n\n| | |\n|---|---|\n${
+    rows.join("\n")
+  }\n`;
 }
 
 function resourceTable(): string {
@@ -58,9 +73,11 @@ function promptTable(): string {
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 
 const readme = await Deno.readTextFile(README);
+const list = await Deno.readTextFile(TOOLS);
 const clients = await Deno.readTextFile(CLIENTS);
 const wanted = new Map([
-  [README, withPart(README, readme, "tools", TOOL_GROUPS.map(table).filter(Boolean).join("\n"))],
+  [README, withPart(README, readme, "tools", overview())],
+  [TOOLS, withPart(TOOLS, list, "tools", TOOL_GROUPS.map(table).join("\n"))],
   [
     CLIENTS,
     withPart(

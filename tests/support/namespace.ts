@@ -10,7 +10,7 @@
 import { LEASH } from "./leash.ts";
 
 /** Its loopback is down at first. Perl belongs to every Debian, `ip` does not. */
-const LOOPBACK_UP = `
+export const LOOPBACK_UP = `
 use Socket;
 socket(my $socket, AF_INET, SOCK_DGRAM, 0) or die "socket: $!";
 my ($SIOCSIFFLAGS, $IFF_UP) = (0x8914, 1);
