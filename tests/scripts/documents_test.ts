@@ -21,7 +21,8 @@ for (const document of documents) {
 
   Deno.test(`${document} names only tests and scripts that there are`, async () => {
     const text = await Deno.readTextFile(join(checkout, document));
-    for (const [, path] of text.matchAll(/`?((?:tests|scripts|lib)\/[\w/.-]*\w)/g)) {
+    for (const [, path] of text.matchAll(/`?((?:tests|scripts|lib)\/[\w/.*-]*[\w*])/g)) {
+      if (path.includes("*")) continue;
       await assert.doesNotReject(Deno.stat(join(checkout, path)), `${document}: ${path}`);
     }
   });
