@@ -9,10 +9,11 @@ import { domainOfKey } from "../lib/names/domain.ts";
 import { describeSeveral } from "../lib/reconcile/processes.ts";
 import { countKinds, countsInWords } from "../lib/reconcile/subject.ts";
 import type { RuntimeAddress } from "../lib/runtime/connection.ts";
-import type { HaproxyProcess } from "../lib/runtime/process.ts";
+import { type HaproxyProcess, isUnread } from "../lib/runtime/process.ts";
 import type { FilesView, WholeDrift } from "../lib/transaction/whole.ts";
+import type { DomainStates } from "./domain_states.ts";
 import type { HostStatus } from "./host_acts.ts";
-import { type Backends, isHealthy } from "./server_rows.ts";
+import { isHealthy } from "./server_rows.ts";
 import { duration } from "./text_table.ts";
 
 const MAX_NAMED = 20;
@@ -73,12 +74,8 @@ export const healthOutput = z.object({
 export type Components = z.output<typeof healthOutput>["components"];
 
 /** What was seen of HAProxy and of the files. */
-export interface Running {
-  readonly backends: Backends;
+export interface Running extends DomainStates {
   readonly drift: WholeDrift;
-  readonly domainsDown: readonly string[];
-  readonly domainsOff: readonly string[];
-  readonly domainsAstray: readonly string[];
 }
 
 /** Which processes answer, and what was seen of the rest or why it could not be seen. */
@@ -178,10 +175,7 @@ export function filesComponent(
 /** An edit of haproxy.cfg does nothing until the reload, which is easily forgotten. */
 function unread({ config_file: { modified } }: HostStatus, running: Settled): string {
   if (modified === undefined || running.processes.length === 0) return "";
-  const edited = Date.parse(modified) / 1000;
-  // Whole seconds: a file written in the second of the start may be the one that was read.
-  const started = Math.max(...running.processes.map(({ startedAt }) => startedAt));
-  return edited >= started + 1
+  return running.processes.every((process) => isUnread(modified, process))
     ? "it was edited after HAProxy read it: haproxy_reload makes HAProxy read it"
     : "";
 }
