@@ -20,6 +20,7 @@ export interface Layer {
 /** From low to high. */
 export const LAYERS: readonly Layer[] = [
   { path: "lib/errors.ts" },
+  { path: "lib/looked.ts" },
   { path: "lib/tool_definition.ts" },
   { path: "lib/resource_definition.ts" },
   { path: "lib/measured.ts" },
@@ -35,6 +36,7 @@ export const LAYERS: readonly Layer[] = [
     path: "lib/certificates/acme",
     only: [
       "lib/errors.ts",
+      "lib/looked.ts",
       "lib/config",
       "lib/config.ts",
       "lib/log.ts",
