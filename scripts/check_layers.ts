@@ -83,6 +83,12 @@ export const LAYERS: readonly Layer[] = [
     ],
   },
   { path: "lib/supervisor", typesOnly: ["tools", "lib/front"] },
+  {
+    // Looks by the rooms and by main's acts, and judges; whatever could change something stays out of its reach.
+    path: "lib/doctor",
+    never: ["lib/transaction", "lib/init", "lib/front"],
+    typesOnly: ["lib/issuance", "tools", "lib/certificates/acme"],
+  },
   { path: "lib/cli", never: ["tools", "lib/front"] },
   { path: "main.ts", never: ["tools", "lib/front"] },
 ];

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import * as z from "zod";
 import { type Files, RELOAD_WAYS } from "../lib/config.ts";
-import { daysLeft } from "../lib/certificates/renewal_time.ts";
+import { daysLeft, lifeLeft } from "../lib/certificates/renewal_time.ts";
 import { AgentError } from "../lib/errors.ts";
 import type { InventoryEntry } from "../lib/issuance/inventory.ts";
 import { domainOfKey } from "../lib/names/domain.ts";
@@ -18,8 +18,6 @@ import { duration } from "./text_table.ts";
 
 const MAX_NAMED = 20;
 const MAX_FAULTS = 5;
-/** A certificate with less than this share of its life should have been renewed long ago: at two thirds of it. */
-const NEARLY_OVER = 1 / 6;
 
 const STATUSES = ["ok", "degraded", "down", "off"] as const;
 type Status = typeof STATUSES[number];
@@ -198,11 +196,8 @@ export function certificatesComponent(
   );
   const now = Date.now();
   const ends = (each: { readonly notAfter: string }) => Date.parse(each.notAfter);
-  const expired = running.filter((each) => ends(each) <= now);
-  const soon = running.filter((each) => {
-    const left = ends(each) - now;
-    return left > 0 && left < (ends(each) - Date.parse(each.notBefore)) * NEARLY_OVER;
-  });
+  const expired = running.filter((each) => lifeLeft(each, now) === "none");
+  const soon = running.filter((each) => lifeLeft(each, now) === "little");
   const failing = served.filter(({ record }) => record?.last && record.last.code !== "OK");
   const [first] = running.toSorted((a, b) => ends(a) - ends(b));
   const days = ({ notAfter }: { readonly notAfter: string }) => daysLeft(notAfter, new Date());
