@@ -16,7 +16,7 @@ import { openStore, type Store } from "../lib/state/store.ts";
 import type { CertificateTurn } from "../lib/transaction/certificates/request.ts";
 import { driftReader } from "../lib/transaction/drift.ts";
 import { readDomainStates } from "./domain_states.ts";
-import { examineFiles, type FilesSeen, lasting } from "./examine_files.ts";
+import { examineFiles, type FilesSeen, findHeldLocks, lasting } from "./examine_files.ts";
 import { examineHaproxy, type HaproxySeen } from "./examine_haproxy.ts";
 
 export interface ExamineRequest {
@@ -58,6 +58,9 @@ export async function examine(request: ExamineRequest): Promise<Examination> {
     "value" in root ? holdQuietly(root.value, paths.certificateLock, LOCK_WAIT_MS, act) : act();
   const store = "value" in root ? openStore(root.value, paths, shape) : undefined;
 
+  const heldLocks = "error" in root
+    ? root
+    : await look(() => findHeldLocks({ files: root.value, paths }));
   const [haproxy, files] = await Promise.all([
     examineHaproxy({
       runtime,
@@ -69,7 +72,9 @@ export async function examine(request: ExamineRequest): Promise<Examination> {
     }),
     "error" in root
       ? root
-      : look(() => examineFiles({ files: root.value, paths, store: store!, runtime, turn, acme })),
+      : look(() =>
+        examineFiles({ files: root.value, paths, store: store!, runtime, turn, acme, heldLocks })
+      ),
   ]);
   // What is behind both is known to be out of reach by now.
   const both = async <T>(

@@ -26,6 +26,8 @@ export interface CertificateSeen {
   readonly managed: boolean;
   readonly notBefore?: string;
   readonly notAfter?: string;
+  /** Why it can't be served. */
+  readonly problem?: string;
   /** How its last renewal failed. */
   readonly failure?: { readonly at: string; readonly message: string };
 }
@@ -57,6 +59,7 @@ export interface FilesParts {
   readonly runtime: RuntimeClient;
   readonly turn: CertificateTurn;
   readonly acme: Pick<AcmeSettings, "client" | "directory">;
+  readonly heldLocks: FilesSeen["heldLocks"];
 }
 
 /** A change is under way for less: from its journal entry to the files, which may wait a second for others. */
@@ -67,9 +70,8 @@ const MAX_KEYS = 20;
 
 export async function examineFiles(parts: FilesParts): Promise<FilesSeen> {
   const { files, paths, store } = parts;
-  const [unfinished, heldLocks, certificates, seen, registered] = await Promise.all([
+  const [unfinished, certificates, seen, registered] = await Promise.all([
     look(() => lasting(() => readUnfinished(parts), ({ length }) => length > 0)),
-    look(() => findHeldLocks(parts)),
     look(() => readCertificates(parts)),
     look(() => readInventory(parts)),
     look(() => hasAccount({ files, acmeFolder: paths.acmeFolder, ...parts.acme })),
@@ -87,7 +89,7 @@ export async function examineFiles(parts: FilesParts): Promise<FilesSeen> {
     routes: await look(() => readRoutes(parts)),
     serverStateFlaw: flaw,
     unfinished,
-    heldLocks,
+    heldLocks: parts.heldLocks,
     certificates,
     inventory: seen,
     registered,
@@ -112,7 +114,10 @@ async function readUnfinished({ files, paths }: FilesParts): Promise<readonly st
   return [...open, ...doubtful, ...certificate ? [certificate] : []].map(({ tool }) => tool);
 }
 
-async function findHeldLocks({ files, paths }: FilesParts): Promise<readonly AgentErrorData[]> {
+/** Before anybody here takes one. Throws STATE_IO. */
+export async function findHeldLocks(
+  { files, paths }: Pick<FilesParts, "files" | "paths">,
+): Promise<readonly AgentErrorData[]> {
   const locks = [paths.lock, paths.certificateLock];
   const tries = await Promise.all(
     locks.map((path) =>
@@ -158,7 +163,7 @@ async function readInventory(parts: FilesParts): Promise<readonly CertificateSee
 }
 
 function seenOf(entry: InventoryEntry): CertificateSeen {
-  const { name, file, known, lines, wanted, record } = entry;
+  const { name, file, known, problem, lines, wanted, record } = entry;
   const { notBefore, notAfter } = known?.certificate ?? {};
   const last = record?.last;
   return {
@@ -168,6 +173,7 @@ function seenOf(entry: InventoryEntry): CertificateSeen {
     managed: isManaged(entry),
     ...(notBefore && { notBefore }),
     ...(notAfter && { notAfter }),
+    ...(problem !== undefined && { problem }),
     ...(last && last.code !== "OK" && {
       failure: { at: last.at, message: last.message ?? last.code },
     }),

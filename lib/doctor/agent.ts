@@ -14,6 +14,12 @@ function serve(seen: Seen): Finding {
       `Find it: ss -ltnp 'sport = :${port}'. End it, or choose another MCP_PORT.`,
     );
   }
+  if (who === "silent") {
+    return fault(
+      `whoever listens at ${place} does not answer`,
+      "If it is serve, it hangs: systemctl restart haproxy-mcp. Changes that it has answered are on disk.",
+    );
+  }
   if (who === "nobody") {
     return warning(
       `no serve answers at ${place}: nobody renews certificates, and nobody brings HAProxy in line after a start`,
@@ -69,6 +75,7 @@ function namesIn({ lines }: Section, backends: readonly string[]): string[] {
 
 function allowedHosts(seen: Seen): Finding {
   const { who, refused, names } = need(seen.serve);
+  if (who === "stranger" || who === "silent") throw new Skip("serve does not answer (see serve)");
   if (names.length === 0) throw new Skip("haproxy.cfg leads no host name to the agent");
   if (refused.length === 0) {
     return ok(`${named(names)} ${who === "serve" ? "is answered" : "is in MCP_ALLOWED_HOSTS"}`);

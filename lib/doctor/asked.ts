@@ -8,7 +8,7 @@ type HaproxySeen = Examination["haproxy"];
 /** One thing that HAProxy was asked; skipped where nobody, or no one process, answers. */
 export function asked<Name extends keyof HaproxySeen>(seen: Seen, name: Name): HaproxySeen[Name] {
   const { haproxy } = need(seen.room);
-  if ("error" in haproxy.process && name !== "process") {
+  if ("error" in haproxy.process) {
     throw new Skip(
       haproxy.process.error.code === "CONFLICT"
         ? "nobody knows which HAProxy would answer (see one-haproxy)"

@@ -21,9 +21,20 @@ import type { Seen } from "./seen.ts";
 const OTHERS = 0o007;
 
 function files(seen: Seen): Finding {
-  const { count, problems } = need(need(need(seen.room).files).certificates);
-  const findings = problems.slice(0, 5).map((problem) => faultOf(problem));
-  return worstOf(findings, `${counted(count, "certificate")} can be served`);
+  const { certificates, inventory } = need(need(seen.room).files);
+  const { count, problems } = need(certificates);
+  const findings = problems.map((problem) => faultOf(problem));
+  const said = (problem: string) => problems.some(({ message }) => message === problem);
+  // What needs a look into key and chain; of those alone that HAProxy has to serve.
+  for (const { name, file, served, problem } of "value" in inventory ? inventory.value : []) {
+    if (!served || problem === undefined || said(problem)) continue;
+    if (problems.some(({ message }) => message.includes(file))) continue;
+    findings.push(fault(
+      problem,
+      `Put key, certificate and chain into ${file}, then haproxy-mcp call haproxy_load_cert --domain ${name}`,
+    ));
+  }
+  return worstOf(findings.slice(0, 5), `${counted(count, "certificate")} can be served`);
 }
 
 const served = (seen: Seen): readonly CertificateSeen[] =>

@@ -59,12 +59,9 @@ export const fault = (message: string, remedy: string): Finding => ({
 });
 export const skipped = (message: string): Finding => ({ status: "skipped", message });
 
-/** An error is the finding, its hint the remedy. */
-export function faultOf(
-  { message, hint }: AgentErrorData,
-  remedy = "See haproxy-mcp's documentation.",
-): Finding {
-  return fault(message, hint ?? remedy);
+/** An error is the finding, its hint the remedy; @param remedy where it has none */
+export function faultOf({ code, message, hint }: AgentErrorData, remedy?: string): Finding {
+  return fault(message, hint ?? remedy ?? `docs/troubleshooting.md says what ${code} means.`);
 }
 
 /** What was seen. Throws Skip with the reason where nothing was. */

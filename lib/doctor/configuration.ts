@@ -15,15 +15,9 @@ import {
   worstOf,
 } from "./check.ts";
 import { asked } from "./asked.ts";
-import {
-  type ConfigLine,
-  effectiveLine,
-  linesOf,
-  readHaproxyConfig,
-  type Section,
-  valueAfter,
-} from "./haproxy_config.ts";
+import { type ConfigLine, effectiveLine, linesOf, readHaproxyConfig } from "./haproxy_config.ts";
 import type { Seen } from "./seen.ts";
+import { initAddrOf, isName, slotLines } from "./slot_lines.ts";
 
 /** What `serve` has open at once, and a call beside it as many. */
 const CONNECTIONS_OF_ONE = 4;
@@ -38,6 +32,9 @@ const RELOAD = "then reload: haproxy-mcp call haproxy_reload.";
 
 function haproxyConfig(seen: Seen): Finding {
   const { host: { configFile } } = seen.settings;
+  if ("error" in seen.root && configFile.startsWith(`${seen.settings.files.root}/`)) {
+    throw new Skip("HAPROXY_ROOT can't be used (see root)");
+  }
   if ("error" in seen.config) {
     return fault(seen.config.error.message, seen.config.error.hint ?? "Make it readable.");
   }
@@ -74,50 +71,6 @@ function configRead(seen: Seen): Finding {
       "Make HAProxy read it: haproxy-mcp call haproxy_reload.",
     )
     : ok("HAProxy has read it as it is");
-}
-
-interface SlotLine {
-  readonly section: Section;
-  readonly line: ConfigLine;
-  /** `slot.invalid:1`. */
-  readonly address: string;
-}
-
-/** The lines that make the pools' slots. */
-function slotLines(sections: readonly Section[]): SlotLine[] {
-  return sections.filter(({ kind, name }) => kind === "backend" && /^pool_\d+$/.test(name))
-    .flatMap((section) =>
-      section.lines.filter(({ words }) => words[0] === "server-template" || words[0] === "server")
-        .map((line) => ({
-          section,
-          line,
-          address: line.words[line.words[0] === "server" ? 2 : 3] ?? "",
-        }))
-    );
-}
-
-/** init-addr as it holds for a slot, and where it stands; undefined: nowhere. */
-function initAddrOf({ section, line }: SlotLine) {
-  const ofSection = (some: Section) =>
-    some.lines.findLast(({ words }) =>
-      words[0] === "default-server" && words.includes("init-addr")
-    );
-  const places = [
-    line.words.includes("init-addr") ? line : undefined,
-    ofSection(section),
-    section.defaults && ofSection(section.defaults),
-  ];
-  const place = places.find((each) => each !== undefined);
-  return place && { place, methods: (valueAfter(place.words, "init-addr") ?? "").split(",") };
-}
-
-const isName = ({ address }: SlotLine) =>
-  isIP(address.replace(/:\d+$/, "").replace(/^\[|\]$/g, "")) === 0;
-
-/** HAProxy would look the slots' host names up, for a check too: that can take hours. */
-export function looksUpSlots(config: string): boolean {
-  return slotLines(readHaproxyConfig(config)).filter(isName)
-    .some((slot) => initAddrOf(slot)?.methods.includes("libc") ?? true);
 }
 
 function initAddr(seen: Seen): Finding {

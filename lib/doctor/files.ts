@@ -27,7 +27,15 @@ function root(seen: Seen): Finding {
 }
 
 function links(seen: Seen): Finding {
-  const found = need(seen.escapes);
+  need(seen.root);
+  if ("error" in seen.escapes) {
+    return fault(
+      `not all of the root can be looked through: ${seen.escapes.error.message}`,
+      `serve and call do not start then. Run doctor as the agent's user; if it is that one: chown -R ${seen.uid} ` +
+        seen.settings.files.root,
+    );
+  }
+  const found = seen.escapes.value;
   if (found.length === 0) return ok("no link leads out of the root");
   return fault(
     `${found.length === 1 ? "a symlink leads" : "symlinks lead"} out of the root, or nowhere: ${
@@ -154,7 +162,10 @@ function tokenFile(seen: Seen): Finding {
 }
 
 function settingsFile(seen: Seen): Finding {
-  const { path, differing, problem } = need(seen.settingsFile);
+  const { path, differing, exposed, problem } = need(seen.settingsFile);
+  if (exposed.length > 0) {
+    return fault(`other users may read ${named(exposed)} in ${path}`, `chmod 600 ${path}`);
+  }
   if (problem !== undefined) {
     return fault(
       `${path} can't be used: ${problem}`,

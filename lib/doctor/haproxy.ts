@@ -23,7 +23,7 @@ const OLDEST = [3, 0];
 const FEW_CONNECTIONS = 1_000;
 
 function runtimeApi(seen: Seen): Finding {
-  const process = asked(seen, "process");
+  const { process } = need(seen.room).haproxy;
   const { settings: { haproxy: { host, port }, host: { configFile, masterSocket } } } = seen;
   if ("value" in process) {
     const { version, pid } = process.value;
@@ -46,7 +46,7 @@ function runtimeApi(seen: Seen): Finding {
 }
 
 function oneHaproxy(seen: Seen): Finding {
-  const process = asked(seen, "process");
+  const { process } = need(seen.room).haproxy;
   if ("value" in process) return ok("one HAProxy process answers");
   const { code, message } = process.error;
   if (code !== "CONFLICT") throw new Skip("HAProxy does not answer (see runtime-api)");

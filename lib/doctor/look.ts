@@ -9,7 +9,7 @@ import { findBinary } from "../supervisor/host/check.ts";
 import { readWhole } from "../supervisor/host/config_file.ts";
 import { diskSpace } from "../supervisor/host/disk.ts";
 import { installedHaproxy } from "../supervisor/host/installed.ts";
-import { type ProgramActs, programActs } from "../supervisor/host/mod.ts";
+import { ownEnvironment, type ProgramActs, programActs } from "../supervisor/host/mod.ts";
 import { softLimit } from "../supervisor/host/open_files.ts";
 import { openPodman } from "../supervisor/host/podman.ts";
 import { findProgram, isProgram } from "../supervisor/host/program.ts";
@@ -20,17 +20,17 @@ import { examineInRoom } from "../supervisor/shell.ts";
 import { lookAtTokenFile } from "../supervisor/token_file.ts";
 import type { Examination } from "../../tools/examine.ts";
 import type { ConfigCheck } from "../../tools/host_acts.ts";
-import { looksUpSlots } from "./configuration.ts";
+import { looksUpSlots } from "./slot_lines.ts";
 import { ownPaths } from "./files.ts";
 import { lookAtAcme } from "./look_acme.ts";
 import { lookAtServe } from "./look_serve.ts";
 import type { Seen } from "./seen.ts";
 import { lookAtSettingsFile } from "./settings_file.ts";
 
-/** For looks that run programs. */
+/** For a program: a machine that is busy is no reason to see nothing. */
 const LOOK_MS = 10_000;
-/** HAProxy reads every certificate for the check. */
-const PARSER_MS = 30_000;
+/** For several, and for HAProxy's own check, which reads every certificate. */
+const LONG_LOOK_MS = 30_000;
 
 /**
  * @param environment what the settings were read from, flags laid over it
@@ -49,7 +49,7 @@ export async function lookAtEverything(
     "value" in root ? await look(() => at(root.value)) : root;
 
   const path = Deno.env.get("PATH") ?? "";
-  const acts = programActs(host);
+  const acts = programActs(host, ownEnvironment(), LOOK_MS);
   const config = look(() => readWhole(host.configFile));
   const room = look(() =>
     examineInRoom(settings, entries, "value" in root ? root.value : undefined)
@@ -61,8 +61,8 @@ export async function lookAtEverything(
     config,
     otherConfigs: look(async () => await otherConfigs(settings, await room)),
     parser: look(async () => await parse(acts, await config)),
-    host: look(() => acts.hostStatus(undefined, { signal })),
-    mounts: look(() => containerMounts(settings, path, signal)),
+    host: look(() => acts.hostStatus(undefined, { signal: AbortSignal.timeout(LONG_LOOK_MS) })),
+    mounts: look(() => containerMounts(settings, path, AbortSignal.timeout(LONG_LOOK_MS))),
     installed: look(() => installedHaproxy(binary(settings, path), signal)),
     tokens: look(() => lookAtTokenFile(tokenFile)),
     settingsFile: look(() => lookAtSettingsFile(given, environment)),
@@ -105,7 +105,7 @@ async function parse(acts: ProgramActs, config: Looked<string>): Promise<ConfigC
       "HAProxy's own check would look host names up (see init-addr)",
     );
   }
-  return await acts.checkConfig(undefined, { signal: AbortSignal.timeout(PARSER_MS) });
+  return await acts.checkConfig(undefined, { signal: AbortSignal.timeout(LONG_LOOK_MS) });
 }
 
 /** Those of them that are there. */
@@ -142,8 +142,7 @@ function binary({ host }: Settings, path: string): string {
 
 async function containerMounts({ host }: Settings, path: string, signal: AbortSignal) {
   const program = findProgram("podman", path);
-  const names = ["HOME", "XDG_RUNTIME_DIR"];
-  const env = Object.fromEntries(names.map((name) => [name, Deno.env.get(name) ?? ""]));
+  const { PATH: _, ...env } = ownEnvironment();
   const podman = openPodman({ program, name: host.container, env, signal, lookMs: LOOK_MS });
   const { mounts, problem } = await podman.container();
   if (problem !== undefined) throw new AgentError("UNSUPPORTED", problem);

@@ -25,9 +25,10 @@ export async function lookAtServe(
   const ask = (path: string, as?: string) =>
     probe(address, { path, as, signal: AbortSignal.timeout(PROBE_MS) });
 
-  const health = await ask("/healthz").catch((cause) => {
-    if (isRefused(cause)) return "nobody" as const;
-  });
+  const health = await ask("/healthz").catch((cause) =>
+    isRefused(cause) ? "nobody" as const : "silent" as const
+  );
+  if (health === "silent") return { who: health, ready: false, names, refused: [] };
   if (health === "nobody") {
     const allowed = allowedHosts(front, machineAddresses());
     return {

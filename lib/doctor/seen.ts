@@ -12,7 +12,7 @@ import type { ConfigCheck, HostStatus } from "../../tools/host_acts.ts";
 
 /** Who listens where `serve` would. */
 export interface ServeSeen {
-  readonly who: "nobody" | "serve" | "stranger";
+  readonly who: "nobody" | "serve" | "stranger" | "silent";
   /** `/readyz`: HAProxy answers, and holds what disk says. */
   readonly ready: boolean;
   /** The host names that haproxy.cfg and the map lead to it. */
@@ -26,6 +26,8 @@ export interface SettingsFileSeen {
   readonly path: string;
   /** Variables that would be set otherwise by it. */
   readonly differing: readonly string[];
+  /** Secrets in it that other users may read, by the file's mode. */
+  readonly exposed: readonly string[];
   /** Why its settings can't be used. */
   readonly problem?: string;
 }

@@ -1,29 +1,32 @@
 /** conf/haproxy-mcp.env, from which a unit has its settings (systemd.exec, EnvironmentFile), beside those that doctor has. */
 import { join } from "node:path";
 import { readSettings, type Settings, type Variable, VARIABLES } from "../config.ts";
+import { SECRET_VARIABLES } from "../config/acme.ts";
 import type { Environment } from "../config/reader.ts";
 import { AgentError } from "../errors.ts";
 import type { SettingsFileSeen } from "./seen.ts";
 
-/** Throws NOT_FOUND where there is none. */
+/** Throws NOT_FOUND where there is none, UNSUPPORTED where this user may not look. */
 export async function lookAtSettingsFile(
   { files: { root } }: Pick<Settings, "files">,
   environment: Environment,
 ): Promise<SettingsFileSeen> {
   const path = join(root, "conf/haproxy-mcp.env");
-  let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    const { mode } = await Deno.stat(path);
+    const file = parseEnvironmentFile(await Deno.readTextFile(path));
+    const secrets = SECRET_VARIABLES.filter((name) => file[name]);
+    const exposed = ((mode ?? 0) & 0o077) !== 0 ? secrets : [];
+    return { path, exposed, ...compareSettings(environment, file) };
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
-      throw new AgentError(
-        "NOT_FOUND",
-        `there is no ${path}: the settings are those of the environment`,
-      );
+    // systemd reads it as root.
+    if (cause instanceof Deno.errors.PermissionDenied) {
+      throw new AgentError("UNSUPPORTED", `this user may not read ${path}`);
     }
-    return { path, differing: [], problem: cause instanceof Error ? cause.message : String(cause) };
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    const message = `there is no ${path}: the settings are those of the environment`;
+    throw new AgentError("NOT_FOUND", message);
   }
-  return { path, ...compareSettings(environment, parseEnvironmentFile(text)) };
 }
 
 /**
@@ -34,7 +37,7 @@ export async function lookAtSettingsFile(
 export function compareSettings(
   environment: Environment,
   file: Environment,
-): Omit<SettingsFileSeen, "path"> {
+): Pick<SettingsFileSeen, "differing" | "problem"> {
   const effect = (env: Environment) => JSON.stringify(readSettings(env));
   let whole: string;
   try {

@@ -51,8 +51,8 @@ function clock(seen: Seen): Finding {
   const haproxy = "value" in seen.room ? seen.room.value.haproxy.clockAhead : seen.room;
   if ("value" in haproxy) compare(haproxy.value, "HAProxy's", SET);
   const ca = "value" in seen.acme ? seen.acme.value?.ca : seen.acme;
-  if (ca && "value" in ca && ca.value.date) {
-    compare(Date.parse(ca.value.date) - seen.now, "the CA's", SET);
+  if (ca && "value" in ca && ca.value.clockAhead !== undefined) {
+    compare(ca.value.clockAhead, "the CA's", SET);
   }
   // Nobody writes a file, or issues a certificate, in the future.
   for (const { what, time } of madeBefore(seen)) {

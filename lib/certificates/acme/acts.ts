@@ -57,8 +57,8 @@ export interface RenewalInfo {
 /** What a look at the CA and the DNS provider finds. */
 export interface AcmeLook {
   readonly ca: Looked<{
-    /** The CA's clock by its Date header, ISO 8601 UTC. */
-    readonly date?: string;
+    /** The CA's clock by its Date header, minus ours: milliseconds. */
+    readonly clockAhead?: number;
   }>;
   /** The zones of the domains; none where no domain was named. */
   readonly dns: Looked<{ readonly zones: readonly string[] }>;

@@ -20,9 +20,9 @@ export async function lookAround(
   async function askCa() {
     const step = { doing: "show its directory", signal };
     const { headers } = await client.get(settings.directory, step);
-    const date = new Date(headers.get("Date") ?? "");
+    const clockAhead = Date.parse(headers.get("Date") ?? "") - Date.now();
     await checkBinding(client, settings, registered, signal);
-    return Number.isNaN(date.getTime()) ? {} : { date: date.toISOString() };
+    return Number.isNaN(clockAhead) ? {} : { clockAhead };
   }
 
   async function askDns() {
