@@ -152,12 +152,11 @@ function readAtStart(seen: Seen, path: string): Finding {
   const process = need(seen.room).haproxy.process;
   if ("error" in process) return ok(`HAProxy reads ${path} at its start`);
   const logs = need(asked(seen, "startupLogs"));
-  const [, words] =
-    /(corrupted global server state file .*|Can't get version of the global server state file .*|Can't open global server state file .*)/
-      .exec(logs) ?? [];
+  const [, words] = /config: (.*global server state file.*)/.exec(logs) ?? [];
   if (words === undefined) return ok(`HAProxy has read ${path}`);
+  const { root, serverState } = seen.settings.files;
   // Where both are on this machine, what keeps HAProxy from reading it now is to be seen in the file.
-  const isMended = path === seen.settings.files.serverState && isGood(seen) &&
+  const isMended = path.endsWith(serverState.slice(root.length)) && isGood(seen) &&
     !/Permission/.test(words);
   return isMended
     ? ok(
