@@ -1,26 +1,28 @@
 /** The one error type that reaches a caller: a code for programs, a sentence and a hint for people. */
 
 /** What a caller can tell apart. The list is part of the contract: codes are added, never renamed. */
-export type ErrorCode =
-  | "VALIDATION"
-  | "NOT_FOUND"
-  | "CONFLICT"
-  | "CAPACITY"
-  | "REFUSED"
-  | "CANCELLED"
-  | "CONFIRMATION_NEEDED"
-  | "HAPROXY_UNREACHABLE"
-  | "HAPROXY_REJECTED"
-  | "CONFIG_INVALID"
-  | "RELOAD_FAILED"
-  | "STATE_CORRUPT"
-  | "STATE_IO"
-  | "TIMEOUT"
-  | "CERTIFICATE"
-  | "ACME"
-  | "UNSUPPORTED"
-  | "OUTCOME_UNKNOWN"
-  | "INTERNAL";
+export const ERROR_CODES = [
+  "VALIDATION",
+  "NOT_FOUND",
+  "CONFLICT",
+  "CAPACITY",
+  "REFUSED",
+  "CANCELLED",
+  "CONFIRMATION_NEEDED",
+  "HAPROXY_UNREACHABLE",
+  "HAPROXY_REJECTED",
+  "CONFIG_INVALID",
+  "RELOAD_FAILED",
+  "STATE_CORRUPT",
+  "STATE_IO",
+  "TIMEOUT",
+  "CERTIFICATE",
+  "ACME",
+  "UNSUPPORTED",
+  "OUTCOME_UNKNOWN",
+  "INTERNAL",
+] as const;
+export type ErrorCode = typeof ERROR_CODES[number];
 
 export interface AgentErrorOptions {
   /** What to do next, as a sentence. */

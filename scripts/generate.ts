@@ -1,9 +1,11 @@
 /**
- * Writes what is generated from the tables of tools, resources and prompts: the README's list, docs/tools.md, the lists of
- * docs/clients.md, and what clients see of each in tests/tools/schemas, so that a change of it shows in the diff.
+ * Writes what is generated from the tables of tools, resources, prompts and doctor's checks: the lists of the README,
+ * docs/tools.md, docs/clients.md and docs/troubleshooting.md, and what clients see of each in tests/tools/schemas, so that a
+ * change of it shows in the diff.
  *
  * Usage: generate.ts [--check]   --check writes nothing, and fails where something is out of date.
  */
+import { CHECKS } from "../lib/doctor/checks.ts";
 import { PROMPTS } from "../lib/front/mcp/prompts.ts";
 import { tools } from "../tools/mod.ts";
 import { resources } from "../tools/resources.ts";
@@ -13,6 +15,7 @@ import { withPart } from "./lib/marked.ts";
 const README = "README.md";
 const TOOLS = "docs/tools.md";
 const CLIENTS = "docs/clients.md";
+const TROUBLESHOOTING = "docs/troubleshooting.md";
 const SCHEMAS = "tests/tools/schemas";
 
 const definitions = tools.map(({ definition }) => definition);
@@ -70,11 +73,17 @@ function promptTable(): string {
   return `| prompt | what it is for | arguments |\n|---|---|---|\n${rows.join("\n")}\n`;
 }
 
+function checkTable(): string {
+  const rows = CHECKS.map(({ name, group, looksFor }) => `| ${group} | ${name} | ${looksFor} |`);
+  return `| group | check | looks for |\n|---|---|---|\n${rows.join("\n")}\n`;
+}
+
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 
 const readme = await Deno.readTextFile(README);
 const list = await Deno.readTextFile(TOOLS);
 const clients = await Deno.readTextFile(CLIENTS);
+const troubleshooting = await Deno.readTextFile(TROUBLESHOOTING);
 const wanted = new Map([
   [README, withPart(README, readme, "tools", overview())],
   [TOOLS, withPart(TOOLS, list, "tools", TOOL_GROUPS.map(table).join("\n"))],
@@ -87,6 +96,7 @@ const wanted = new Map([
       promptTable(),
     ),
   ],
+  [TROUBLESHOOTING, withPart(TROUBLESHOOTING, troubleshooting, "checks", checkTable())],
   [`${SCHEMAS}/resources.json`, json(resources.map(({ definition }) => definition))],
   [`${SCHEMAS}/prompts.json`, json(PROMPTS.map(({ text: _, ...prompt }) => prompt))],
 ]);

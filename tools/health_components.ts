@@ -2,23 +2,22 @@
 import { basename } from "node:path";
 import * as z from "zod";
 import { type Files, RELOAD_WAYS } from "../lib/config.ts";
-import { daysLeft } from "../lib/certificates/renewal_time.ts";
+import { daysLeft, lifeLeft } from "../lib/certificates/renewal_time.ts";
 import { AgentError } from "../lib/errors.ts";
 import type { InventoryEntry } from "../lib/issuance/inventory.ts";
 import { domainOfKey } from "../lib/names/domain.ts";
 import { describeSeveral } from "../lib/reconcile/processes.ts";
 import { countKinds, countsInWords } from "../lib/reconcile/subject.ts";
 import type { RuntimeAddress } from "../lib/runtime/connection.ts";
-import type { HaproxyProcess } from "../lib/runtime/process.ts";
+import { type HaproxyProcess, isUnread } from "../lib/runtime/process.ts";
 import type { FilesView, WholeDrift } from "../lib/transaction/whole.ts";
+import type { DomainStates } from "./domain_states.ts";
 import type { HostStatus } from "./host_acts.ts";
-import { type Backends, isHealthy } from "./server_rows.ts";
+import { isHealthy } from "./server_rows.ts";
 import { duration } from "./text_table.ts";
 
 const MAX_NAMED = 20;
 const MAX_FAULTS = 5;
-/** A certificate with less than this share of its life should have been renewed long ago: at two thirds of it. */
-const NEARLY_OVER = 1 / 6;
 
 const STATUSES = ["ok", "degraded", "down", "off"] as const;
 type Status = typeof STATUSES[number];
@@ -73,12 +72,8 @@ export const healthOutput = z.object({
 export type Components = z.output<typeof healthOutput>["components"];
 
 /** What was seen of HAProxy and of the files. */
-export interface Running {
-  readonly backends: Backends;
+export interface Running extends DomainStates {
   readonly drift: WholeDrift;
-  readonly domainsDown: readonly string[];
-  readonly domainsOff: readonly string[];
-  readonly domainsAstray: readonly string[];
 }
 
 /** Which processes answer, and what was seen of the rest or why it could not be seen. */
@@ -178,10 +173,7 @@ export function filesComponent(
 /** An edit of haproxy.cfg does nothing until the reload, which is easily forgotten. */
 function unread({ config_file: { modified } }: HostStatus, running: Settled): string {
   if (modified === undefined || running.processes.length === 0) return "";
-  const edited = Date.parse(modified) / 1000;
-  // Whole seconds: a file written in the second of the start may be the one that was read.
-  const started = Math.max(...running.processes.map(({ startedAt }) => startedAt));
-  return edited >= started + 1
+  return running.processes.every((process) => isUnread(modified, process))
     ? "it was edited after HAProxy read it: haproxy_reload makes HAProxy read it"
     : "";
 }
@@ -204,11 +196,8 @@ export function certificatesComponent(
   );
   const now = Date.now();
   const ends = (each: { readonly notAfter: string }) => Date.parse(each.notAfter);
-  const expired = running.filter((each) => ends(each) <= now);
-  const soon = running.filter((each) => {
-    const left = ends(each) - now;
-    return left > 0 && left < (ends(each) - Date.parse(each.notBefore)) * NEARLY_OVER;
-  });
+  const expired = running.filter((each) => lifeLeft(each, now) === "none");
+  const soon = running.filter((each) => lifeLeft(each, now) === "little");
   const failing = served.filter(({ record }) => record?.last && record.last.code !== "OK");
   const [first] = running.toSorted((a, b) => ends(a) - ends(b));
   const days = ({ notAfter }: { readonly notAfter: string }) => daysLeft(notAfter, new Date());

@@ -7,6 +7,7 @@ import type { FrontEars, ResourceDefinition } from "../lib/resource_definition.t
 import type { ToolCall, ToolDefinition } from "../lib/tool_definition.ts";
 import { complete } from "./completions.ts";
 import { openContext, type ToolContext, type ToolsSettings } from "./context.ts";
+import { type Examination, examine, type ExamineRequest } from "./examine.ts";
 import type { HostActs } from "./host_acts.ts";
 import { measure } from "./measure.ts";
 import type { Publish } from "./resource_changes.ts";
@@ -44,6 +45,9 @@ export function openToolsRoom(
       tools: table.map(({ definition }) => definition),
       resources: resources.map(({ definition }) => definition),
     }),
+
+    /** What `doctor` is told. Opens nothing, and leaves no trace. */
+    examine: (request: ExamineRequest): Promise<Examination> => examine(request),
 
     /** Takes the lock once, so that nobody before us still writes, then answers calls from the port. */
     async start({ settings, port }: StartToolsRoom): Promise<void> {

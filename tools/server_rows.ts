@@ -26,6 +26,11 @@ export interface Backends {
   readonly servers: readonly ServerRow[];
 }
 
+/** HAProxy and disk. */
+export type Sides = Pick<ToolContext, "runtime" | "shape"> & {
+  readonly transactions: Pick<ToolContext["transactions"], "read">;
+};
+
 const SERVER = "2";
 const BACKEND = "1";
 
@@ -64,7 +69,7 @@ export async function readServers(
  * backends that lack one of their servers in it are read whole, in a second.
  */
 export async function readBackends(
-  { runtime, transactions, shape }: ToolContext,
+  { runtime, transactions, shape }: Sides,
   signal: AbortSignal,
 ): Promise<Backends> {
   // A copy: while HAProxy answers, changes go on.

@@ -2,7 +2,6 @@
 import * as z from "zod";
 import project from "../deno.json" with { type: "json" };
 import { AgentError } from "../lib/errors.ts";
-import { domainOfKey } from "../lib/names/domain.ts";
 import { readProcesses } from "../lib/reconcile/processes.ts";
 import { findEscapes } from "../lib/sandbox/guard.ts";
 import type { ToolContext } from "./context.ts";
@@ -15,13 +14,12 @@ import {
   healthOutput,
   overall,
   reloadComponent,
-  type Running,
   type Settled,
   syncComponent,
 } from "./health_components.ts";
+import { readDomainStates } from "./domain_states.ts";
 import type { HostStatus } from "./host_acts.ts";
 import type { HaproxyProcess } from "../lib/runtime/process.ts";
-import { isHealthy, readBackends, type ServerRow } from "./server_rows.ts";
 import { READS, tool } from "./tool.ts";
 
 /** Main bounds its own looks; this is for a main that is busy. */
@@ -75,41 +73,15 @@ async function settled(context: ToolContext, signal: AbortSignal): Promise<Settl
   let processes: readonly HaproxyProcess[] = [];
   try {
     processes = await readProcesses(context.runtime);
-    return { processes, value: await lookAtHaproxy(context, signal) };
+    const domains = await readDomainStates(context, signal);
+    const drift = await context.transactions.drift(signal);
+    return { processes, value: { ...domains, drift } };
   } catch (cause) {
     const error = AgentError.from(cause);
     // A caller that has gone needs no answer.
     if (error.code === "CANCELLED") throw error;
     return { processes, error };
   }
-}
-
-async function lookAtHaproxy(context: ToolContext, signal: AbortSignal): Promise<Running> {
-  const backends = await readBackends(context, signal);
-  const drift = await context.transactions.drift(signal);
-  const healthy = new Set(backends.servers.filter(isHealthy).map(({ backend }) => backend));
-  const filled = new Set(backends.servers.map(({ backend }) => backend));
-  const wanted = new Set(backends.servers.filter(isWanted).map(({ backend }) => backend));
-  const known = new Set(backends.backends.map(({ pxname }) => pxname));
-  return await context.transactions.read((desired) => {
-    const domainsOf = (isMeant: (backend: string) => boolean) =>
-      [...desired.backends()].filter(isMeant)
-        .flatMap((backend) => desired.keysOf(backend).values().map(domainOfKey).toArray());
-    return {
-      backends,
-      drift,
-      domainsDown: domainsOf((backend) => wanted.has(backend) && !healthy.has(backend)),
-      domainsOff: domainsOf((backend) =>
-        filled.has(backend) && !wanted.has(backend) && !healthy.has(backend)
-      ),
-      domainsAstray: domainsOf((backend) => !known.has(backend)),
-    };
-  });
-}
-
-/** What a person has drained, put into maint or given no weight is out of service on purpose. */
-function isWanted({ wanted, row }: ServerRow): boolean {
-  return wanted ? wanted.state === "ready" && wanted.weight > 0 : row !== undefined;
 }
 
 async function askHost(

@@ -65,6 +65,19 @@ export function isAhead(noted: Date | number, now: number): boolean {
   return ms > 0 && ms <= LONGEST_RETRY_AFTER;
 }
 
+/** A certificate with less than this share of its life should have been renewed long ago: at two thirds of it. */
+const NEARLY_OVER = 1 / 6;
+
+/** How much is left of a certificate's life. */
+export function lifeLeft(
+  { notBefore, notAfter }: Lifetime,
+  now: number,
+): "none" | "little" | "enough" {
+  const end = Date.parse(notAfter);
+  if (end <= now) return "none";
+  return end - now < (end - Date.parse(notBefore)) * NEARLY_OVER ? "little" : "enough";
+}
+
 /** Whole days, rounded down; negative when expired. */
 export function daysLeft(notAfter: string, now: Date): number {
   return Math.floor((Date.parse(notAfter) - now.getTime()) / DAY);

@@ -1,6 +1,7 @@
 /** Flags that mean the same as a setting, and win over the environment. */
 import { type Command, InvalidArgumentError } from "commander";
 import { SECRET_VARIABLES } from "../config/acme.ts";
+import type { Environment } from "../config/reader.ts";
 import { readSettings, type Settings, type Variable, VARIABLES } from "../config.ts";
 
 /** Commander's name of each option → the variable it stands for. */
@@ -28,19 +29,26 @@ export function addFlags(command: Command, flags: readonly Flag[]): Command {
   return command;
 }
 
+/** The environment with the given flags laid over it, validated. Throws SettingsError. */
+export function settingsFrom(options: Readonly<Record<string, unknown>>): Settings {
+  return readSettings(environmentFrom(options));
+}
+
 /**
- * The environment with the given flags laid over it, validated. Throws SettingsError.
+ * The environment with the given flags laid over it.
  *
  * Secrets are read once and taken out of the environment: in a worker Deno 2.6's inner API reads all of it, whatever the
  * worker may (SECURITY.md).
  */
-export function settingsFrom(options: Readonly<Record<string, unknown>>): Settings {
-  const environment = Object.fromEntries(VARIABLES.map((name) => [name, Deno.env.get(name)]));
+export function environmentFrom(options: Readonly<Record<string, unknown>>): Environment {
+  const environment: Record<string, string | undefined> = Object.fromEntries(
+    VARIABLES.map((name) => [name, Deno.env.get(name)]),
+  );
   for (const name of SECRET_VARIABLES) Deno.env.delete(name);
   for (const [name, { variable }] of Object.entries(FLAGS)) {
     if (typeof options[name] === "string") environment[variable] = options[name];
   }
-  return readSettings(environment);
+  return environment;
 }
 
 /** An empty value, as of an unset shell variable, would silently mean the default. */

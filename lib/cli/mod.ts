@@ -4,6 +4,7 @@ import project from "../../deno.json" with { type: "json" };
 import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
 import { productRooms } from "../supervisor/room.ts";
 import { callCommand } from "./call.ts";
+import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";
 import { licencesCommand } from "./licences.ts";
 import { type Finish, outcomeOf } from "./outcome.ts";
@@ -32,6 +33,7 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
     stdioCommand(rooms, finish),
     callCommand(rooms, finish),
     toolsCommand(rooms, finish),
+    doctorCommand(rooms, finish),
     initCommand(),
     licencesCommand(),
   ];

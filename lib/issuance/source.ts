@@ -82,6 +82,37 @@ const QUESTION_MS = 60_000;
 /** An order that was cancelled removes its TXT records first. */
 const CLEAN_UP_MS = 60_000;
 
+type AccountParts = Pick<SourceParts, "files" | "acmeFolder" | "directory">;
+
+/** One file a CA, so that another CA gets an account of its own. */
+function accountFile({ acmeFolder, directory }: AccountParts): string {
+  const digest = createHash("sha256").update(directory).digest("hex").slice(0, 16);
+  return join(acmeFolder, `account-${digest}.json`);
+}
+
+async function readAccount(parts: AccountParts): Promise<AcmeAccountKey | undefined> {
+  const path = accountFile(parts), { files } = parts;
+  // Nor need there be a folder.
+  const text = files.signature(path) === "missing" ? undefined : await files.read(path);
+  if (text === undefined) return undefined;
+  try {
+    const { key, url } = JSON.parse(text);
+    if (typeof key === "string" && typeof url === "string") return { key, url };
+  } catch {
+    // Said below.
+  }
+  throw new AgentError("STATE_CORRUPT", `${path} is not an ACME account's key.`, {
+    hint: "Put back a good copy, or move the file away: a new account is made then.",
+  });
+}
+
+/** The CA knows us, or is left to acme.sh, which keeps an account of its own. Throws STATE_CORRUPT or STATE_IO. */
+export async function hasAccount(
+  parts: AccountParts & Pick<SourceParts, "client">,
+): Promise<boolean> {
+  return parts.client === "acme.sh" || await readAccount(parts) !== undefined;
+}
+
 export function certificateSource(parts: SourceParts): CertificateSource {
   const { client, directory, files, acmeFolder, host } = parts;
 
@@ -105,45 +136,22 @@ export function certificateSource(parts: SourceParts): CertificateSource {
     }
   }
 
-  /** One file a CA, so that another CA gets an account of its own. */
-  const accountFile = () => {
-    const digest = createHash("sha256").update(directory).digest("hex").slice(0, 16);
-    return join(acmeFolder, `account-${digest}.json`);
-  };
-
-  async function readAccount(): Promise<AcmeAccountKey | undefined> {
-    const path = accountFile();
-    // Nor need there be a folder.
-    const text = files.signature(path) === "missing" ? undefined : await files.read(path);
-    if (text === undefined) return undefined;
-    try {
-      const { key, url } = JSON.parse(text);
-      if (typeof key === "string" && typeof url === "string") return { key, url };
-    } catch {
-      // Said below.
-    }
-    throw new AgentError("STATE_CORRUPT", `${path} is not an ACME account's key.`, {
-      hint: "Put back a good copy, or move the file away: a new account is made then.",
-    });
-  }
-
   async function account(
     acme: Peer<AcmeActs & Handlers>,
     signal: AbortSignal,
   ): Promise<AcmeAccountKey> {
     await files.makeFolder(acmeFolder);
-    const before = await readAccount();
+    const before = await readAccount(parts);
     const after = await acme.call("account", before, { signal, deadlineMs: QUESTION_MS });
     if (after.key !== before?.key || after.url !== before.url) {
       const text = `${JSON.stringify({ directory, ...after }, null, 2)}\n`;
-      await files.replace(accountFile(), text, { always: 0o600 });
+      await files.replace(accountFile(parts), text, { always: 0o600 });
     }
     return after;
   }
 
   async function check(acme: Peer<AcmeActs & Handlers>, domain: string, signal: AbortSignal) {
-    // acme.sh keeps an account of its own.
-    const registered = client === "acme.sh" || await readAccount() !== undefined;
+    const registered = await hasAccount(parts);
     return await acme.call("check", { domain, registered }, { signal, deadlineMs: QUESTION_MS });
   }
 

@@ -24,6 +24,14 @@ const mapName = (map: string) => fits("map name", map, /^[!-~]{1,4096}$/);
 
 export const showInfo = (): Command => encode(["show", "info"], "data");
 
+/** The level of this very connection: user, operator or admin. */
+export const showCliLevel = (): Command => encode(["show", "cli", "level"], "data");
+
+/** What HAProxy said when it started, as on its stderr. */
+export const showStartupLogs = (): Command => encode(["show", "startup-logs"], "data");
+
+export const showActivity = (): Command => encode(["show", "activity"], "data");
+
 export const showMaps = (): Command => encode(["show", "map"], "data");
 
 export const showMap = (map: string): Command => encode(["show", "map", mapName(map)], "data");

@@ -16,6 +16,13 @@ export function parseMaps(text: string): RuntimeMap[] {
   });
 }
 
+/** `show map`: the configuration files that use a map, as HAProxy spells them. */
+export function parseMapUsers(text: string): string[] {
+  return [
+    ...new Set(Array.from(text.matchAll(/ at file '([^']+)' line \d+/g), ([, file]) => file)),
+  ];
+}
+
 /** `show map M`: `0x55… key value` a line. Entries in their order, duplicates included. */
 export function parseMap(text: string): [key: string, value: string][] {
   return lines(text).flatMap((line): [string, string][] => {
@@ -86,6 +93,37 @@ export function parseServersState(text: string): RunningServer[] {
       up: cells[op] !== STOPPED,
     };
   });
+}
+
+/** A server with the name that its address comes from. */
+export interface NamedServer {
+  readonly backend: string;
+  readonly server: string;
+  /** As in haproxy.cfg; undefined: an address stands there. */
+  readonly hostName?: string;
+}
+
+/** `show servers state [backend]`: what haproxy.cfg says of the servers' addresses. */
+export function parseServerNames(text: string): NamedServer[] {
+  const [, header = "", ...rows] = lines(text);
+  const columns = header.replace(/^# /, "").split(" ");
+  const [backend, server, name] = ["be_name", "srv_name", "srv_fqdn"]
+    .map((column) => columns.indexOf(column));
+  return rows.map((row) => {
+    const cells = row.split(" ");
+    const hostName = cells[name] ?? "-";
+    return {
+      backend: cells[backend],
+      server: cells[server],
+      ...(hostName !== "-" && { hostName }),
+    };
+  });
+}
+
+/** `show activity`: HAProxy's clock. Milliseconds since 1970; undefined where it does not say. */
+export function parseClock(text: string): number | undefined {
+  const seconds = /^date_now: (\d+\.\d+)$/m.exec(text)?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
 }
 
 /** One row of `show stat`: every column as text, by its name. The names are its prototype's, not its own. */

@@ -24,6 +24,12 @@ export async function readInfo(conversation: Conversation): Promise<Record<strin
   return parseInfo(texts(commands, await conversation.exchange(commands))[0]);
 }
 
+/** True where HAProxy has not read what was written at this time (ISO 8601). */
+export function isUnread(modified: string, { startedAt }: Pick<HaproxyProcess, "startedAt">) {
+  // Whole seconds: a file written in the second of the start may be the one that was read.
+  return Date.parse(modified) / 1000 >= startedAt + 1;
+}
+
 export function processOf(info: Readonly<Record<string, string>>): HaproxyProcess {
   const { Pid, Version = "", Start_time_sec = "0", Uptime_sec = "0", Stopping = "0" } = info;
   return {

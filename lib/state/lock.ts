@@ -4,6 +4,7 @@
  */
 import { AgentError } from "../errors.ts";
 import { ioError, isNamed, type RootFiles, writeAllSync } from "../sandbox/files.ts";
+import { guard } from "../sandbox/guard.ts";
 
 /** Whose lock it is: the process, and which of its tools rooms, counted from 1. */
 export interface Holder {
@@ -98,6 +99,42 @@ export function fileLock(files: RootFiles, path: string, me: Holder, waitMs: num
     },
   };
 }
+
+/**
+ * Runs `act` under the lock and leaves no trace of it: the file is neither made nor written. Where there is none, nobody
+ * holds it. For a process that ends soon: a wait that was given up goes on in a thread of its own. Throws TIMEOUT.
+ */
+export async function holdQuietly<T>(
+  files: RootFiles,
+  path: string,
+  waitMs: number,
+  act: () => Promise<T>,
+): Promise<T> {
+  let file: Deno.FsFile;
+  try {
+    guard(files.root, path);
+    file = await Deno.open(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return await act();
+    throw ioError("open", path, cause);
+  }
+  const locked = file.lock(true).then(() => "locked" as const);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), waitMs));
+  if (await Promise.race([locked, late]).finally(() => clearTimeout(timer)) === "late") {
+    // Closed, the file is unlocked.
+    void locked.then(() => file.close());
+    throw await timeout(files, path, NOBODY, waitMs);
+  }
+  try {
+    return await act();
+  } finally {
+    file.close();
+  }
+}
+
+/** Who takes the lock and writes no name into it. */
+const NOBODY: Holder = { pid: 0, room: 0 };
 
 async function timeout(
   files: RootFiles,

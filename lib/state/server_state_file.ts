@@ -30,3 +30,28 @@ export function renderServerStateFile(pools: Iterable<readonly [string, Slots]>)
   );
   return `1\n${HEADER}\n${rows.join("")}`;
 }
+
+/** HAProxy (3.0, 3.2 and 3.4, tried) takes no line with fewer. */
+const LEAST_FIELDS = 20;
+
+/**
+ * Why HAProxy would not start with these servers by this text, as the end of a sentence; undefined: it would. Comments
+ * do not count.
+ */
+export function serverStateFlaw(
+  text: string,
+  pools: Iterable<readonly [string, Slots]>,
+): string | undefined {
+  const [version, ...lines] = text.split("\n");
+  const ignored = "HAProxy ignores the whole file";
+  if (text.includes("\r")) return `it has the line ends of Windows, and so ${ignored}`;
+  if (version !== "1") return `its first line is not 1, and so ${ignored}`;
+  if (!text.endsWith("\n")) return `its last line has no end, and so ${ignored}`;
+  const isComment = (line: string) => line.trim() === "" || line.trimStart().startsWith("#");
+  const bad = lines.findIndex((line) => !isComment(line) && line.split(" ").length < LEAST_FIELDS);
+  if (bad >= 0) return `line ${bad + 2} is no server's, and so ${ignored}`;
+  const servers = (text: string) => text.split("\n").filter((line) => !isComment(line)).join("\n");
+  return servers(text) === servers(renderServerStateFile(pools))
+    ? undefined
+    : "it is not what servers.json says, so HAProxy would start with other servers";
+}

@@ -1,6 +1,7 @@
 /** What a process of ours answers to its starter: part of the contract. */
 export const EXIT = {
   done: 0,
+  /** Also that doctor found a fault. */
   toolError: 1,
   usage: 2,
   haproxyUnreachable: 3,

@@ -4,6 +4,7 @@ import { AgentError } from "../errors.ts";
 import { newRequestId, openLog } from "../log.ts";
 import { type CallOptions, connect, type Handlers, type Peer } from "../rpc/mod.ts";
 import type { ToolCall, ToolDefinition, ToolResult } from "../tool_definition.ts";
+import type { Examination } from "../../tools/examine.ts";
 import type { ToolsRoom } from "../../tools/room.ts";
 import { catalogueOf, compiledCatalogue } from "./catalogue.ts";
 import { type Grants, NO_GRANTS, toolsGrants } from "./grants.ts";
@@ -11,6 +12,9 @@ import { certificateHost } from "./host/certificates.ts";
 import { programActs } from "./host/mod.ts";
 import { openRoom, type RoomEntries } from "./room.ts";
 import { prepareRoot } from "./root.ts";
+
+/** Each look has a deadline of its own, well below. */
+const EXAMINE_MS = 60_000;
 
 export interface Shell {
   readonly definitions: readonly ToolDefinition[];
@@ -70,6 +74,26 @@ export async function withShell<T>(
     });
   });
   return await call.finally(certificates.settled);
+}
+
+/**
+ * Lets a tools room look at HAProxy and the files for `doctor`: one that may write nothing.
+ *
+ * @param root the real one; undefined: it may read nothing either
+ */
+export function examineInRoom(
+  { files, haproxy, acme: { client, directory } }: Settings,
+  entries: RoomEntries,
+  root: string | undefined,
+): Promise<Examination> {
+  const { net } = toolsGrants(files.root, haproxy);
+  const request = { files, haproxy, acme: { client, directory } };
+  return withToolsRoom(
+    entries,
+    { net, ...(root !== undefined && { read: [root] }) },
+    {},
+    (room) => room.call("examine", request, { deadlineMs: EXAMINE_MS }),
+  );
 }
 
 /** Whatever `use` waits for, the loss of the room ends it. */

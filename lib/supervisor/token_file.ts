@@ -52,6 +52,17 @@ export async function openTokenFile(path: string): Promise<Tokens> {
   return await readTokens(path);
 }
 
+/** What the start would meet: makes nothing, keeps nothing. Throws SettingsError for a file that can't be used. */
+export async function lookAtTokenFile(path: string): Promise<"usable" | "missing"> {
+  try {
+    await readTokens(path);
+    return "usable";
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return "missing";
+    throw readable(path, cause);
+  }
+}
+
 /**
  * Calls `onTokens` when the file changed. One that became unusable leaves the tokens as they were and
  * is logged: a slip of an editor must not lock everybody out.

@@ -1,7 +1,6 @@
 /** What is about all of HAProxy at once: how far it is from disk, bringing it there, and a reload in between. */
 import { AgentError } from "../errors.ts";
-import { converge, lacks } from "../reconcile/converge.ts";
-import { diff, inOrder } from "../reconcile/diff.ts";
+import { converge } from "../reconcile/converge.ts";
 import { onlyProcess } from "../reconcile/processes.ts";
 import type { scopeReader } from "../reconcile/running.ts";
 import type { Drift, Subject } from "../reconcile/subject.ts";
@@ -13,6 +12,7 @@ import type { Store } from "../state/store.ts";
 import type { CertificateKeeper, CertificatesView } from "./certificates/keeper.ts";
 import type { CertificateTurn } from "./certificates/request.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { driftReader } from "./drift.ts";
 import type { ChangeRequest, Outcome, Preview } from "./request.ts";
 import { type Reconciled, type Reloaded, reloader } from "./reload.ts";
 import { later } from "./late_commands.ts";
@@ -21,8 +21,6 @@ import { waitingWith } from "./waiting.ts";
 
 /** Thousands of servers and certificates may have to be sent. */
 const SEND_MS = 60_000;
-/** Reading that much is quick: below the tools' deadlines, so that they can say what is wrong. */
-const LOOK_MS = 15_000;
 
 export interface WholeDrift extends Drift {
   /** servers.state, which HAProxy reads at its next start, is not what servers.json says. */
@@ -90,29 +88,12 @@ export interface WholeParts {
 
 export function whole(parts: WholeParts): Whole {
   const { store, runtime, shape, certificates, unfinished, saving, readScope, locked } = parts;
+  const lookAtHaproxy = driftReader(parts);
 
   async function look(signal: AbortSignal): Promise<WholeDrift> {
     const staleServerState = !store.dirty && await store.isServerStateStale();
     const drift = await lookAtHaproxy(signal);
     return { ...drift, staleServerState };
-  }
-
-  function lookAtHaproxy(signal: AbortSignal): Promise<Drift> {
-    const look = async (conversation: Conversation): Promise<Drift> => {
-      const view = await readScope(conversation, "all");
-      const { list, missing } = diff(store.desired, view.running, "all", view.map);
-      const others = await certificates.drift(conversation);
-      return {
-        differences: [
-          ...list.map(({ kind, subject }) => ({ kind, name: subject })),
-          ...missing.map((name) => ({ kind: "server", name } as const)),
-          ...others.differences,
-        ],
-        problems: [...missing.map(lacks), ...others.problems],
-        commands: [...inOrder(list).map(({ line }) => line), ...others.commands],
-      };
-    };
-    return parts.turn(() => runtime.converse(look, { deadlineMs: LOOK_MS, signal }));
   }
 
   /** servers.state is read by HAProxy at its next start, and nobody else may write it: whoever did is put right. */

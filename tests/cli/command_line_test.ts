@@ -22,7 +22,8 @@ Deno.test("--version is the project's", async () => {
   });
 });
 
-for (const command of [[], ["serve"], ["stdio"], ["call"], ["tools"], ["init"], ["licences"]]) {
+const COMMANDS = ["serve", "stdio", "call", "tools", "doctor", "init", "licences"];
+for (const command of [[], ...COMMANDS.map((name) => [name])]) {
   Deno.test(`${[...command, "--help"].join(" ")} shows one example`, async () => {
     const { code, stdout, stderr } = await runAgent([...command, "--help"]);
     assert.deepEqual([code, stderr], [0, ""]);

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  parseClock,
   parseGetMap,
   parseInfo,
   parseMap,
   parseMaps,
+  parseMapUsers,
+  parseServerNames,
   parseServersState,
   parseStat,
 } from "../../lib/runtime/parse.ts";
@@ -143,4 +146,25 @@ Deno.test("show info is read to the first colon", () => {
     description: "",
     empty: "",
   });
+});
+
+Deno.test("show servers state: the host names of haproxy.cfg, none where an address stands there", () => {
+  const columns = [...COLUMNS, "srv_fqdn"];
+  assert.deepEqual(parseServerNames(state(columns, { ...ROW, srv_fqdn: "slot.invalid" })), [
+    { backend: "pool_1", server: "pool_1_1", hostName: "slot.invalid" },
+  ]);
+  assert.deepEqual(parseServerNames(state(columns)), [{ backend: "pool_1", server: "pool_1_1" }]);
+});
+
+Deno.test("show map: the files that use a map, each once", () => {
+  const use = "used by map at file '/etc/haproxy.cfg' line";
+  const text =
+    `# id (file) description\n0 (/a.map) pattern loaded from file '/a.map' ${use} 9, ${use} 10. curr_ver=0\n`;
+  assert.deepEqual(parseMapUsers(text), ["/etc/haproxy.cfg"]);
+  assert.deepEqual(parseMapUsers("# id (file) description\n"), []);
+});
+
+Deno.test("show activity: HAProxy's clock in milliseconds", () => {
+  assert.equal(parseClock("thread_id: 2 (1..2)\ndate_now: 1795778681.698707\n"), 1795778681698.707);
+  assert.equal(parseClock("thread_id: 2\n"), undefined);
 });

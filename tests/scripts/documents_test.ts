@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { CHECKS } from "../../lib/doctor/checks.ts";
+import { ERROR_CODES } from "../../lib/errors.ts";
+import { EXIT } from "../../lib/supervisor/exit_code.ts";
 
 const checkout = new URL("../../", import.meta.url).pathname;
 
@@ -34,6 +37,20 @@ Deno.test("every promise in SECURITY.md names a test that shows it", async () =>
   const rows = promises.split("\n").filter((line) => line.startsWith("| **"));
   assert.ok(rows.length >= 10);
   for (const row of rows) assert.match(row, /\| `tests\/[^|]*_test\.ts` \|$/, row);
+});
+
+Deno.test("docs/troubleshooting.md has a section for each error code, each check and each exit code, and for no others", async () => {
+  const text = await Deno.readTextFile(join(checkout, "docs/troubleshooting.md"));
+  const [, byCode] = /\n## By error code\n([^]*?)\n## /.exec(text) ?? [];
+  const sections = byCode.split(/^### /m).slice(1).map((section) => section.split("\n"));
+  assert.deepEqual(sections.map(([code]) => code), [...ERROR_CODES]);
+  for (const [code, ...lines] of sections) assert.ok(lines.join(" ").trim().length > 80, code);
+  const [, table] = /<!-- checks: .*? -->([^]*?)<!-- \/checks -->/.exec(text) ?? [];
+  const rows = Array.from(table.matchAll(/^\| [a-z]+ \| ([a-z-]+) \|/gm), ([, name]) => name);
+  assert.deepEqual(rows.filter((name) => name !== "check"), CHECKS.map(({ name }) => name));
+  const [, exits] = /\n## Exit codes\n([^]*)$/.exec(text) ?? [];
+  const codes = Array.from(exits.matchAll(/^\| (\d+) \|/gm), ([, code]) => Number(code));
+  assert.deepEqual(codes, Object.values(EXIT));
 });
 
 /** As their anchors are spelled. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { AgentError } from "../../lib/errors.ts";
-import { fileLock, type Lock } from "../../lib/state/lock.ts";
+import { fileLock, holdQuietly, type Lock } from "../../lib/state/lock.ts";
 import { type TestRoot, testRoot } from "./root.ts";
 
 const SHORT_MS = 50;
@@ -245,4 +245,36 @@ Deno.test("a file replaced while others wait for it lets one in at a time", asyn
   await Promise.all(waiting);
   assert.equal(most, 1);
   [first, ...others].forEach((lock) => lock.close());
+});
+
+Deno.test("holdQuietly leaves no trace: it makes no file, and writes no name into one", async () => {
+  await using root = await testRoot();
+  const { files, paths: { lock } } = root;
+  assert.equal(await holdQuietly(files, lock, LONG_MS, () => Promise.resolve("ran")), "ran");
+  await assert.rejects(Deno.stat(lock), Deno.errors.NotFound);
+  await Deno.writeTextFile(lock, "somebody's name\n");
+  const before = await Deno.stat(lock);
+  await holdQuietly(files, lock, LONG_MS, () => Promise.resolve());
+  assert.equal(await Deno.readTextFile(lock), "somebody's name\n");
+  assert.deepEqual((await Deno.stat(lock)).mtime, before.mtime);
+});
+
+Deno.test("holdQuietly keeps others out, is kept out by them, and names who holds the lock", async () => {
+  await using root = await testRoot();
+  const { files, paths } = root;
+  {
+    await using other = await otherProcess(root);
+    const late = holdQuietly(files, paths.lock, SHORT_MS, () => Promise.resolve());
+    await assert.rejects(late, {
+      code: "TIMEOUT",
+      message: new RegExp(`by process ${other.pid}\\.`),
+    });
+    await other.release();
+  }
+  const lock = openLock(root, { waitMs: SHORT_MS });
+  await holdQuietly(files, paths.lock, LONG_MS, async () => {
+    await timesOut(lock);
+  });
+  await openLock(root).hold(() => Promise.resolve());
+  lock.close();
 });

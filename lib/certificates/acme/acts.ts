@@ -1,5 +1,6 @@
 /** What crosses between the acme room and its neighbours, as data. */
 import type { Logging } from "../../config.ts";
+import type { Looked } from "../../looked.ts";
 import type { Progress } from "../../rpc/mod.ts";
 
 /** The room's settings: secrets are in clear here, and go nowhere but to the CA and the DNS provider. */
@@ -53,6 +54,16 @@ export interface RenewalInfo {
   readonly askAgainAt: string;
 }
 
+/** What a look at the CA and the DNS provider finds. */
+export interface AcmeLook {
+  readonly ca: Looked<{
+    /** The CA's clock by its Date header, minus ours: milliseconds. */
+    readonly clockAhead?: number;
+  }>;
+  /** The zones of the domains; none where no domain was named. */
+  readonly dns: Looked<{ readonly zones: readonly string[] }>;
+}
+
 /** What the tools room may ask of the acme room. All throw ACME, TIMEOUT or CANCELLED; none leaves a TXT record. */
 export interface AcmeActs {
   /** The account of this key; without one a new account. Throws ACME where the CA wants EAB and there is none. */
@@ -70,6 +81,10 @@ export interface AcmeActs {
   check(
     args: { readonly domain: string; readonly registered: boolean },
   ): Promise<{ readonly zone: string }>;
+  /** As `check`, of several domains or none, and never throws for what is wrong: that is the answer. Asks each once. */
+  look(
+    args: { readonly domains: readonly string[]; readonly registered: boolean },
+  ): Promise<AcmeLook>;
   /** null where the CA has no renewal information, in general or of this certificate. */
   renewalInfo(args: { readonly id: string }): Promise<RenewalInfo | null>;
 }

@@ -11,6 +11,7 @@ const COMMENT = "haproxy-mcp";
 /** The least that Cloudflare takes. */
 const TTL = 60;
 const WHO = "Cloudflare";
+const WANTED_TOKEN = "Set CF_Token to a Cloudflare token with Zone:Read and DNS:Edit for the zone.";
 
 /** Codes of its API: https://developers.cloudflare.com/api/ and its users' reports. */
 const IDENTICAL_RECORD = [81057, 81058];
@@ -87,10 +88,25 @@ export function openCloudflare(
       throw new AgentError(
         "ACME",
         `There is no CF_Token, so ${domain} can't be proved by its DNS zone.`,
-        { hint: "Set CF_Token to a Cloudflare token with Zone:Read and DNS:Edit for the zone." },
+        { hint: WANTED_TOKEN },
       );
     }
     return openZone(await (zoneId ? givenZone(zoneId, domain, signal) : findZone(domain, signal)));
+  }
+
+  async function tryToken(signal: AbortSignal): Promise<void> {
+    if (!token) {
+      throw new AgentError("ACME", "There is no CF_Token, so no domain can be proved by DNS.", {
+        hint: WANTED_TOKEN,
+      });
+    }
+    // Not every token may list zones, but what verifies tokens takes only those of users, not those of accounts.
+    const query = new URLSearchParams({
+      per_page: "5",
+      ...accountId && { "account.id": accountId },
+    });
+    const path = zoneId ? `/zones/${encodeURIComponent(zoneId)}` : `/zones?${query}`;
+    await call(zoneId ? "show the zone of CF_Zone_ID" : "list the zones", signal, path);
   }
 
   async function givenZone(id: string, domain: string, signal: AbortSignal): Promise<Zone> {
@@ -186,7 +202,7 @@ export function openCloudflare(
     };
   }
 
-  return { zoneOf };
+  return { zoneOf, tryToken };
 }
 
 /** Cloudflare gives a TXT record's content in quotation marks. */

@@ -7,6 +7,8 @@ export interface DnsProvider {
    * @throws {AgentError} ACME: no token, a refused one, no such zone; TIMEOUT; the signal's reason
    */
   zoneOf(domain: string, signal: AbortSignal): Promise<DnsZone>;
+  /** Shows the token, and changes nothing. Throws as zoneOf does. */
+  tryToken(signal: AbortSignal): Promise<void>;
 }
 
 /** All throw as zoneOf does. */

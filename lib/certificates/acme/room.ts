@@ -12,6 +12,7 @@ import type {
 import { openChallengeRecords } from "./challenge_records.ts";
 import { openClient } from "./client.ts";
 import { openCloudflare } from "./cloudflare.ts";
+import { lookAround } from "./look.ts";
 import { orderCertificate } from "./order.ts";
 import { openOutgoing } from "./outgoing.ts";
 import { readRenewalInfo } from "./renewal_info.ts";
@@ -76,6 +77,10 @@ export function openAcmeRoom(control: Port) {
             await checkBinding(client, settings, registered, signal);
             return { zone: name };
           },
+        ),
+        look: untilClosing(
+          (args: Parameters<AcmeActs["look"]>[0], { signal }) =>
+            lookAround({ client, dns, settings }, args, signal),
         ),
         renewalInfo: untilClosing(({ id }: { readonly id: string }, { signal }) =>
           readRenewalInfo(client, id, signal)

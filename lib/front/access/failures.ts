@@ -3,7 +3,7 @@
  * are held up: behind HAProxy all clients share one address, so a right token passes whatever others do.
  */
 import { pause } from "../../pause.ts";
-import { parseAddress } from "./networks.ts";
+import { parseAddress } from "../../names/networks.ts";
 import { forget } from "./rate.ts";
 
 export interface Failures {

@@ -1,7 +1,7 @@
 /** Who may enter: bearer tokens, OAuth's and our own, and trusted networks; judged anew for every request. */
 import { createHash } from "node:crypto";
 import type { Access } from "../../config.ts";
-import { createNetworks } from "./networks.ts";
+import { createNetworks } from "../../names/networks.ts";
 import type { TokenVerifier } from "./oauth.ts";
 import type { Principal } from "./principal.ts";
 

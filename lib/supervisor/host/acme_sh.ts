@@ -165,6 +165,11 @@ function findAcmeSh({ acmeSh }: AcmeSettings, path: string): string | undefined 
   return findProgram(acmeSh ?? "acme.sh", path);
 }
 
+/** Throws UNSUPPORTED where acme.sh, or the curl that it needs, is not there. */
+export function assertAcmeSh(acme: AcmeSettings, path: string): void {
+  usable(findAcmeSh(acme, path), acme);
+}
+
 function usable(program: string | undefined, { acmeSh }: AcmeSettings): string {
   const hint = "Install acme.sh and let ACME_SH name it, or set ACME_CLIENT=builtin.";
   const named = acmeSh === undefined ? "acme.sh" : `ACME_SH=${acmeSh}`;

@@ -1,4 +1,4 @@
-/** haproxy.cfg: whether it can be read, when it was written last, and what it says but for its secrets. */
+/** haproxy.cfg: whether it can be read, when it was written last, and what it says, with or without its secrets. */
 import { AgentError } from "../../errors.ts";
 import { hideSecrets } from "./config_secrets.ts";
 import type { HostStatus } from "../../../tools/host_acts.ts";
@@ -33,11 +33,16 @@ const MAX_BYTES = 4 * 1024 * 1024;
 
 /** Throws NOT_FOUND with the reason. */
 export async function readWithoutSecrets(path: string): Promise<string> {
+  return hideSecrets(await readWhole(path));
+}
+
+/** As it is: for main's own eyes. Throws NOT_FOUND with the reason. */
+export async function readWhole(path: string): Promise<string> {
   try {
     const { isFile, size } = await Deno.stat(path);
     if (!isFile) throw new Error("it is not a file");
     if (size > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES} bytes`);
-    return hideSecrets(await Deno.readTextFile(path));
+    return await Deno.readTextFile(path);
   } catch (cause) {
     throw new AgentError("NOT_FOUND", `${path} can't be read: ${why(cause)}.`, {
       hint: "Let HAPROXY_CONFIG_FILE name HAProxy's own.",

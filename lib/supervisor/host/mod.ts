@@ -18,7 +18,7 @@ import { systemdWay } from "./systemd.ts";
 import type { Way } from "./way.ts";
 import { allowedWays, firstWorking, tryWays } from "./ways.ts";
 
-/** For each probe of hostStatus, and for those before a reload or a check. */
+/** For each probe of hostStatus, which haproxy_health waits for, and for those before a reload or a check. */
 const STATUS_MS = 3_000;
 const PROBE_MS = 10_000;
 /** HAProxy may be starting, or carrying out another reload, while somebody asks for one. */
@@ -48,10 +48,12 @@ export type ProgramActs = {
  * The acts that run programs or speak to HAProxy's master CLI.
  *
  * @param environment read once: where the programs lie is settled here
+ * @param statusMs for each probe of hostStatus
  */
 export function programActs(
   host: HostSettings,
   environment: HostEnvironment = ownEnvironment(),
+  statusMs = STATUS_MS,
 ): ProgramActs & Handlers {
   const { PATH = "", ...env } = environment;
   const programs = {
@@ -105,11 +107,11 @@ export function programActs(
     readConfig: () => readWithoutSecrets(host.configFile),
 
     async hostStatus(_, { signal }) {
-      const { podman, ways } = open(signal, STATUS_MS);
+      const { podman, ways } = open(signal, statusMs);
       const [configFile, container, tried, checker] = await Promise.all([
         lookAtFile(host.configFile),
         podman.container(),
-        tryWays(ways, { signal, deadlineMs: STATUS_MS, patienceMs: STATUS_PATIENCE_MS }),
+        tryWays(ways, { signal, deadlineMs: statusMs, patienceMs: STATUS_PATIENCE_MS }),
         chooseChecker(host, programs.haproxy, podman),
       ]);
       return {
@@ -155,7 +157,7 @@ export function keeperActs(
   };
 }
 
-function ownEnvironment(): HostEnvironment {
+export function ownEnvironment(): HostEnvironment {
   const names = ["PATH", "HOME", "XDG_RUNTIME_DIR"] as const;
   return Object.fromEntries(names.flatMap((name) => {
     const value = Deno.env.get(name);

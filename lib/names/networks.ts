@@ -1,6 +1,6 @@
 /** Trusted networks: CIDR blocks, and whether an address lies in one of them. */
-import { canonicalIp } from "../../names/address.ts";
-import { AgentError } from "../../errors.ts";
+import { canonicalIp } from "./address.ts";
+import { AgentError } from "../errors.ts";
 
 export interface Address {
   readonly bits: 32 | 128;

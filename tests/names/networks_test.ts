@@ -2,7 +2,7 @@
 import { equal, ok, throws } from "node:assert/strict";
 import { BlockList } from "node:net";
 import fc from "fast-check";
-import { createNetworks } from "../../../lib/front/access/networks.ts";
+import { createNetworks } from "../../lib/names/networks.ts";
 
 const ipv4 = fc.ipV4();
 const ipv6 = fc.ipV6();

@@ -1,0 +1,93 @@
+/** A check is data and a pure function: from what was seen to what a person is told. */
+import type { AgentErrorData } from "../errors.ts";
+import type { Looked } from "../looked.ts";
+import type { Seen } from "./seen.ts";
+
+export const GROUPS = [
+  "haproxy",
+  "configuration",
+  "files",
+  "certificates",
+  "system",
+  "agent",
+] as const;
+export type Group = typeof GROUPS[number];
+
+export type Finding =
+  | { readonly status: "ok"; readonly message: string }
+  | {
+    /** fault: something that is promised does not hold, now or at the next start. warning: it soon may not. */
+    readonly status: "warning" | "fault";
+    readonly message: string;
+    /** What to do, with the command where there is one. */
+    readonly remedy: string;
+  }
+  | {
+    /** It could not be looked at, or there is nothing to look at; the message says why. */
+    readonly status: "skipped";
+    readonly message: string;
+  };
+export type Status = Finding["status"];
+
+export interface Check {
+  /** Part of the contract, as scripts look for it: never renamed. */
+  readonly name: string;
+  readonly group: Group;
+  /** What is looked for, for the documentation. */
+  readonly looksFor: string;
+  /** Throws Skip. */
+  readonly judge: (seen: Seen) => Finding;
+}
+
+export type Outcome = Finding & Pick<Check, "name" | "group">;
+
+/** Ends a check that can't be made. */
+export class Skip extends Error {
+  override readonly name = "Skip";
+}
+
+export const ok = (message: string): Finding => ({ status: "ok", message });
+export const warning = (message: string, remedy: string): Finding => ({
+  status: "warning",
+  message,
+  remedy,
+});
+export const fault = (message: string, remedy: string): Finding => ({
+  status: "fault",
+  message,
+  remedy,
+});
+export const skipped = (message: string): Finding => ({ status: "skipped", message });
+
+/** An error is the finding, its hint the remedy; @param remedy where it has none */
+export function faultOf({ code, message, hint }: AgentErrorData, remedy?: string): Finding {
+  return fault(message, hint ?? remedy ?? `docs/troubleshooting.md says what ${code} means.`);
+}
+
+/** What was seen. Throws Skip with the reason where nothing was. */
+export function need<T>(looked: Looked<T>): T {
+  if ("value" in looked) return looked.value;
+  throw new Skip(looked.error.message);
+}
+
+/** The worst of several, with what is wrong in all of that kind; `fine` where there are none. */
+export function worstOf(findings: readonly Finding[], fine: string): Finding {
+  for (const status of ["fault", "warning"] as const) {
+    const those = findings.filter((each) => each.status === status);
+    if (those.length === 0) continue;
+    const remedies = new Set(those.flatMap((each) => "remedy" in each ? [each.remedy] : []));
+    const message = those.map((each) => each.message).join("; ");
+    return { status, message, remedy: [...remedies].join(" ") };
+  }
+  return ok(fine);
+}
+
+/** `a, b, c and 3 more`. */
+export function named(names: readonly string[], count = names.length, most = 3): string {
+  const shown = names.slice(0, most);
+  return shown.join(", ") + (count > shown.length ? ` and ${count - shown.length} more` : "");
+}
+
+/** `1 slot`, `3 slots`. */
+export const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,0 +1,78 @@
+/** conf/haproxy-mcp.env, from which a unit has its settings (systemd.exec, EnvironmentFile), beside those that doctor has. */
+import { join } from "node:path";
+import { readSettings, type Settings, type Variable, VARIABLES } from "../config.ts";
+import { SECRET_VARIABLES } from "../config/acme.ts";
+import type { Environment } from "../config/reader.ts";
+import { AgentError } from "../errors.ts";
+import type { SettingsFileSeen } from "./seen.ts";
+
+/** Throws NOT_FOUND where there is none, UNSUPPORTED where this user may not look. */
+export async function lookAtSettingsFile(
+  { files: { root } }: Pick<Settings, "files">,
+  environment: Environment,
+): Promise<SettingsFileSeen> {
+  const path = join(root, "conf/haproxy-mcp.env");
+  try {
+    const { mode } = await Deno.stat(path);
+    const file = parseEnvironmentFile(await Deno.readTextFile(path));
+    const secrets = SECRET_VARIABLES.filter((name) => file[name]);
+    const exposed = ((mode ?? 0) & 0o077) !== 0 ? secrets : [];
+    return { path, exposed, ...compareSettings(environment, file) };
+  } catch (cause) {
+    // systemd reads it as root.
+    if (cause instanceof Deno.errors.PermissionDenied) {
+      throw new AgentError("UNSUPPORTED", `this user may not read ${path}`);
+    }
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    const message = `there is no ${path}: the settings are those of the environment`;
+    throw new AgentError("NOT_FOUND", message);
+  }
+}
+
+/**
+ * The variables of the file that would make other settings than the environment's. Names alone: some are secrets.
+ *
+ * @param environment what the settings in use were read from
+ */
+export function compareSettings(
+  environment: Environment,
+  file: Environment,
+): Pick<SettingsFileSeen, "differing" | "problem"> {
+  const effect = (env: Environment) => JSON.stringify(readSettings(env));
+  let whole: string;
+  try {
+    whole = effect(file);
+  } catch (cause) {
+    return {
+      differing: [],
+      problem: cause instanceof Error ? cause.message.replace(/\.$/, "") : String(cause),
+    };
+  }
+  const mine = effect(environment);
+  if (whole === mine) return { differing: [] };
+  const differs = (name: Variable) => {
+    if (file[name] === undefined) return false;
+    try {
+      return effect({ ...environment, [name]: file[name] }) !== mine;
+    } catch {
+      // The two don't go together: half of a pair, a file outside of the other root.
+      return true;
+    }
+  };
+  return { differing: VARIABLES.filter(differs) };
+}
+
+/** `NAME=value` a line, the value perhaps in quotes; `#` and `;` begin comments. */
+export function parseEnvironmentFile(text: string): Environment {
+  return Object.fromEntries(
+    text.split("\n").flatMap((line) => {
+      const [, name, value] = /^\s*([A-Za-z_]\w*)=(.*)$/.exec(line) ?? [];
+      if (name === undefined) return [];
+      const [, quoted] = /^"(.*)"\s*$|^'(.*)'\s*$/.exec(value)?.filter((part) =>
+        part !== undefined
+      ) ??
+        [];
+      return [[name, quoted ?? value.trim()]];
+    }),
+  );
+}
