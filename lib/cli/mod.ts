@@ -3,12 +3,15 @@ import { Command } from "commander";
 import project from "../../deno.json" with { type: "json" };
 import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
 import { productRooms } from "../supervisor/room.ts";
+import { backupCommand } from "./backup.ts";
 import { callCommand } from "./call.ts";
 import { initCommand } from "./init.ts";
 import { licencesCommand } from "./licences.ts";
-import { type Finish, outcomeOf } from "./outcome.ts";
+import { complaintText, type Finish, outcomeOf } from "./outcome.ts";
+import { restoreCommand } from "./restore.ts";
 import { serveCommand } from "./serve.ts";
 import { stdioCommand } from "./stdio.ts";
+import { terminalOf } from "./terminal.ts";
 import { toolsCommand } from "./tools.ts";
 
 /**
@@ -33,6 +36,8 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
     callCommand(rooms, finish),
     toolsCommand(rooms, finish),
     initCommand(),
+    backupCommand(rooms, finish),
+    restoreCommand(rooms, finish),
     licencesCommand(),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
@@ -42,7 +47,9 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
     return exitCode;
   } catch (cause) {
     const outcome = outcomeOf(cause);
-    if (outcome.message !== undefined) console.error(outcome.message);
+    if (outcome.complaint) {
+      console.error(complaintText(outcome.complaint, terminalOf(Deno.stderr)));
+    }
     return outcome.exitCode;
   }
 }
