@@ -1,10 +1,17 @@
 /**
- * Writes what is generated from the tables of tools, resources and prompts: the README's list, those of docs/clients.md,
- * and what clients see of each in tests/tools/schemas, so that a change of it shows in the diff.
+ * Writes what is generated from the tables of tools, resources, prompts, settings and commands: the README's lists, those of
+ * docs/clients.md, the man page, and what clients see of each tool in tests/tools/schemas, so that a change of it shows in
+ * the diff.
  *
  * Usage: generate.ts [--check]   --check writes nothing, and fails where something is out of date.
  */
+import project from "../deno.json" with { type: "json" };
+import { manPage } from "../lib/cli/manual.ts";
+import { commandLine } from "../lib/cli/mod.ts";
+import { commandsOf, shapeOf } from "../lib/cli/shape.ts";
+import { DESCRIBED } from "../lib/config/described.ts";
 import { PROMPTS } from "../lib/front/mcp/prompts.ts";
+import { productRooms } from "../lib/supervisor/room.ts";
 import { tools } from "../tools/mod.ts";
 import { resources } from "../tools/resources.ts";
 import { TOOL_GROUPS, type ToolDefinition } from "../lib/tool_definition.ts";
@@ -12,6 +19,7 @@ import { withPart } from "./lib/marked.ts";
 
 const README = "README.md";
 const CLIENTS = "docs/clients.md";
+const MAN_PAGE = "docs/haproxy-mcp.1";
 const SCHEMAS = "tests/tools/schemas";
 
 const definitions = tools.map(({ definition }) => definition);
@@ -55,12 +63,34 @@ function promptTable(): string {
   return `| prompt | what it is for | arguments |\n|---|---|---|\n${rows.join("\n")}\n`;
 }
 
+function settingsTable(): string {
+  const rows = DESCRIBED.map(({ names, fallback, says }) =>
+    `| ${names.join(", ")} | ${fallback === "" ? "" : `${fallback} `}| ${says} |`
+  );
+  return `| variable | default | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
+}
+
+function manual(): string {
+  const program = commandLine(productRooms, () => {});
+  const line = { program: shapeOf(program), commands: commandsOf(program), tools: definitions };
+  return manPage(line, project.version);
+}
+
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 
 const readme = await Deno.readTextFile(README);
 const clients = await Deno.readTextFile(CLIENTS);
 const wanted = new Map([
-  [README, withPart(README, readme, "tools", TOOL_GROUPS.map(table).filter(Boolean).join("\n"))],
+  [
+    README,
+    withPart(
+      README,
+      withPart(README, readme, "tools", TOOL_GROUPS.map(table).filter(Boolean).join("\n")),
+      "settings",
+      settingsTable(),
+    ),
+  ],
+  [MAN_PAGE, manual()],
   [
     CLIENTS,
     withPart(
