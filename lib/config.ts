@@ -45,6 +45,10 @@ export interface Files {
   /** Held while HAProxy is asked or told about certificates. */
   readonly certificateLock: string;
   readonly journal: string;
+  /** The restore that is under way. */
+  readonly restoreJournal: string;
+  /** What the last restore replaced, as a backup with secrets. */
+  readonly beforeRestore: string;
   /** The certificate change that is under way. */
   readonly certificateJournal: string;
   readonly audit: string;
@@ -185,6 +189,8 @@ export function readSettings(env: Environment): Settings {
     renewalLock: join(base, "data/renewal.lock"),
     certificateLock: join(base, "data/certificates.lock"),
     journal: join(base, "data/journal/changes.jsonl"),
+    restoreJournal: join(base, "data/journal/restore.json"),
+    beforeRestore: join(base, "data/backup-before-restore.tar"),
     certificateJournal: join(base, "data/journal/certificate.json"),
     audit: join(base, "data/audit.jsonl"),
     auditLock: join(base, "data/audit.lock"),

@@ -51,6 +51,7 @@ export const LAYERS: readonly Layer[] = [
   { path: "lib/state" },
   { path: "lib/reconcile" },
   { path: "lib/transaction" },
+  { path: "lib/backup" },
   { path: "lib/issuance", typesOnly: ["lib/certificates/acme"] },
   { path: "tools" },
   {

@@ -1,12 +1,18 @@
 /**
- * Writes what is generated from the tables of tools, resources, prompts and doctor's checks: the lists of the README,
- * docs/tools.md, docs/clients.md and docs/troubleshooting.md, and what clients see of each in tests/tools/schemas, so that a
- * change of it shows in the diff.
+ * Writes what is generated from the tables of tools, resources, prompts, settings, commands and doctor's checks: the lists of
+ * the README and of docs/, the man page, and what clients see of each tool in tests/tools/schemas, so that a change of it
+ * shows in the diff.
  *
  * Usage: generate.ts [--check]   --check writes nothing, and fails where something is out of date.
  */
+import project from "../deno.json" with { type: "json" };
+import { manPage } from "../lib/cli/manual.ts";
+import { commandLine } from "../lib/cli/mod.ts";
+import { commandsOf, shapeOf } from "../lib/cli/shape.ts";
+import { DESCRIBED } from "../lib/config/described.ts";
 import { CHECKS } from "../lib/doctor/checks.ts";
 import { PROMPTS } from "../lib/front/mcp/prompts.ts";
+import { productRooms } from "../lib/supervisor/room.ts";
 import { tools } from "../tools/mod.ts";
 import { resources } from "../tools/resources.ts";
 import { TOOL_GROUPS, type ToolDefinition } from "../lib/tool_definition.ts";
@@ -16,6 +22,8 @@ const README = "README.md";
 const TOOLS = "docs/tools.md";
 const CLIENTS = "docs/clients.md";
 const TROUBLESHOOTING = "docs/troubleshooting.md";
+const SETTINGS = "docs/configuration.md";
+const MAN_PAGE = "docs/haproxy-mcp.1";
 const SCHEMAS = "tests/tools/schemas";
 
 const definitions = tools.map(({ definition }) => definition);
@@ -78,15 +86,31 @@ function checkTable(): string {
   return `| group | check | looks for |\n|---|---|---|\n${rows.join("\n")}\n`;
 }
 
+function settingsTable(): string {
+  const rows = DESCRIBED.map(({ names, fallback, says }) =>
+    `| ${names.join(", ")} | ${fallback === "" ? "" : `${fallback} `}| ${says} |`
+  );
+  return `| variable | default | meaning |\n|---|---|---|\n${rows.join("\n")}\n`;
+}
+
+function manual(): string {
+  const program = commandLine(productRooms, () => {});
+  const line = { program: shapeOf(program), commands: commandsOf(program), tools: definitions };
+  return manPage(line, project.version);
+}
+
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 
 const readme = await Deno.readTextFile(README);
 const list = await Deno.readTextFile(TOOLS);
 const clients = await Deno.readTextFile(CLIENTS);
+const configuration = await Deno.readTextFile(SETTINGS);
 const troubleshooting = await Deno.readTextFile(TROUBLESHOOTING);
 const wanted = new Map([
   [README, withPart(README, readme, "tools", overview())],
   [TOOLS, withPart(TOOLS, list, "tools", TOOL_GROUPS.map(table).join("\n"))],
+  [SETTINGS, withPart(SETTINGS, configuration, "settings", settingsTable())],
+  [MAN_PAGE, manual()],
   [
     CLIENTS,
     withPart(

@@ -17,6 +17,8 @@ Deno.test("the defaults are the contract's", () => {
     certificateLock: "/opt/haproxy/data/certificates.lock",
     journal: "/opt/haproxy/data/journal/changes.jsonl",
     certificateJournal: "/opt/haproxy/data/journal/certificate.json",
+    restoreJournal: "/opt/haproxy/data/journal/restore.json",
+    beforeRestore: "/opt/haproxy/data/backup-before-restore.tar",
     audit: "/opt/haproxy/data/audit.jsonl",
     auditLock: "/opt/haproxy/data/audit.lock",
     acmeFolder: "/opt/haproxy/data/acme",

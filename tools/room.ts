@@ -1,10 +1,11 @@
 /** The tools room: runs tools for callers that reach it by the port that main hands over. */
-import { connect, type Handlers, type Port } from "../lib/rpc/mod.ts";
+import { type CallContext, connect, type Handlers, type Port } from "../lib/rpc/mod.ts";
 import { AgentError } from "../lib/errors.ts";
 import type { AutomaticOptions } from "../lib/issuance/automatic.ts";
 import { logWithin, openLog } from "../lib/log.ts";
 import type { FrontEars, ResourceDefinition } from "../lib/resource_definition.ts";
 import type { ToolCall, ToolDefinition } from "../lib/tool_definition.ts";
+import { backup, type BackupOrder, restore, type RestoreOrder } from "./backup.ts";
 import { complete } from "./completions.ts";
 import { openContext, type ToolContext, type ToolsSettings } from "./context.ts";
 import { type Examination, examine, type ExamineRequest } from "./examine.ts";
@@ -70,6 +71,10 @@ export function openToolsRoom(
       });
       tell = (changes) => void front.call("resourcesChanged", changes).catch(() => {});
     },
+
+    /** Once it is started. Main alone may order these two: what they carry holds keys. */
+    backup: (order: BackupOrder, call: CallContext) => backup(order, context!, call),
+    restore: (order: RestoreOrder, call: CallContext) => restore(order, context!, call),
 
     /** The tools that were cancelled at least `ms` ago and have not answered yet. */
     deaf({ ms }: { readonly ms: number }): string[] {

@@ -128,7 +128,8 @@ function listed(named: readonly Subject[], all: readonly Subject[]): string {
   return shown.map(({ name }) => name).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-function incomplete(problems: readonly AgentError[], changed: number): AgentError {
+/** What was brought in line stays so. */
+export function incomplete(problems: readonly AgentError[], changed: number): AgentError {
   const [first] = problems;
   const places = problems.length === 1 ? "one place" : `${problems.length} places`;
   return new AgentError(

@@ -180,7 +180,7 @@ const isAnswer = (verdict: ToolCall["verdict"]): verdict is AuditRecord["answer"
   verdict === "accepted" || verdict === "declined" || verdict === "unanswered";
 
 /** What changed no domain and no server says so in its first line. */
-function whatChanged(lines: readonly string[], text: string): string[] {
+export function whatChanged(lines: readonly string[], text: string): string[] {
   if (lines.length === 0) return [text.split("\n")[0]];
   const more = lines.length - MAX_CHANGED;
   return more > 0 ? [...lines.slice(0, MAX_CHANGED), `… and ${more} more`] : [...lines];

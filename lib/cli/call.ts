@@ -1,13 +1,18 @@
 /** `haproxy-mcp call TOOL`: one tool from the shell, with or without a running `serve`. */
 import { Command } from "commander";
-import { AgentError } from "../errors.ts";
-import type { Progress } from "../rpc/mod.ts";
+import type { Confirm } from "../config.ts";
+import type { CallOptions } from "../rpc/mod.ts";
 import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
 import type { RoomEntries } from "../supervisor/room.ts";
-import { readDefinitions, withShell } from "../supervisor/shell.ts";
-import type { ToolDefinition } from "../tool_definition.ts";
+import { readDefinitions, type Shell, withShell } from "../supervisor/shell.ts";
+import { type ToolDefinition, type ToolResult, wantsConfirmation } from "../tool_definition.ts";
+import { answerText } from "./answer_text.ts";
 import { addFlags, HAPROXY_FLAGS, settingsFrom } from "./flags.ts";
-import { exitCodeOf, type Finish, UsageError } from "./outcome.ts";
+import { answering, type Finish, UsageError } from "./outcome.ts";
+import { progressLine } from "./progress.ts";
+import { canAsk, isAgreed } from "./question.ts";
+import { withSignals } from "./signals.ts";
+import { terminalOf } from "./terminal.ts";
 import { parseToolArguments } from "./tool_arguments.ts";
 import { toolHelp } from "./tool_text.ts";
 
@@ -48,32 +53,66 @@ async function call(
   flags: CallFlags,
   rooms: RoomEntries,
 ): Promise<ExitCode> {
-  const cancel = new AbortController();
-  const onSignal = () => cancel.abort(new DOMException("A signal came.", "AbortError"));
-  for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
-  try {
-    const result = await withShell(settingsFrom({ ...flags }), rooms, (shell) => {
-      const definition = findTool(name, shell.definitions);
-      const parsed = parseToolArguments(definition, words, flags.args);
-      if (!parsed.ok) throw new UsageError(parsed.problem);
-      return shell.call(definition.name, parsed.args, {
-        signal: cancel.signal,
-        deadlineMs: deadlineOf(definition, parsed.args),
-        ...(Deno.stderr.isTerminal() && { onProgress: printProgress }),
-      });
-    });
-    console.log(flags.json ? JSON.stringify(result.structured) : result.text);
+  const settings = settingsFrom({ ...flags });
+  return await answering(flags, async () => {
+    const result = await withSignals((signal) =>
+      withShell(settings, rooms, (shell) => {
+        const definition = findTool(name, shell.definitions);
+        const parsed = parseToolArguments(definition, words, flags.args);
+        if (!parsed.ok) throw new UsageError(parsed.problem);
+        const asks = !flags.json && settings.confirm;
+        return callTool(shell, { definition, args: parsed.args, signal, asks });
+      })
+    );
+    const terminal = terminalOf(Deno.stdout);
+    if (flags.json) console.log(JSON.stringify(result.structured));
+    else console.log(terminal ? answerText(result, terminal) : result.text);
     return EXIT.done;
-  } catch (cause) {
-    if (!flags.json || !(cause instanceof AgentError)) throw cause;
-    console.log(JSON.stringify({ error: cause.toData() }));
-    return exitCodeOf(cause);
+  });
+}
+
+interface ToolCallWish {
+  readonly definition: ToolDefinition;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+  /** When a person is asked first; false: never. */
+  readonly asks: Confirm | false;
+}
+
+async function callTool(shell: Shell, wish: ToolCallWish): Promise<ToolResult> {
+  const { definition, args, signal } = wish;
+  const screen = terminalOf(Deno.stderr);
+  const progress = screen && progressLine(screen, writeToStderr);
+  const options: CallOptions = {
+    signal,
+    deadlineMs: deadlineOf(definition, args),
+    ...progress && { onProgress: progress.show },
+  };
+  try {
+    const verdict = await verdictOf(shell, wish, options);
+    return await shell.call(definition.name, args, { ...options, ...verdict && { verdict } });
   } finally {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
+    progress?.end();
   }
 }
 
-const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+/** What the person at the terminal says; undefined where nobody is to be asked. */
+async function verdictOf(
+  shell: Shell,
+  { definition, args, asks, signal }: ToolCallWish,
+  options: CallOptions,
+): Promise<"accepted" | "declined" | undefined> {
+  const terminal = terminalOf(Deno.stdout);
+  const isFree = !asks || asks === "off" || !wantsConfirmation(definition) || !terminal ||
+    !canAsk() || args.confirm === true || args.dry_run === true;
+  if (isFree) return undefined;
+  const preview = await shell.call(definition.name, { ...args, dry_run: true }, {
+    ...options,
+    verdict: "preview",
+  });
+  const question = { title: definition.title, preview: preview.text, terminal, signal };
+  return await isAgreed(question) ? "accepted" : "declined";
+}
 
 function findTool(name: string, definitions: readonly ToolDefinition[]): ToolDefinition {
   const found = definitions.find((definition) => definition.name === name) ??
@@ -95,6 +134,4 @@ function deadlineOf(
   return asked === undefined ? deadlineMs : asked * 1_000 + 5_000;
 }
 
-function printProgress({ progress, total, message }: Progress): void {
-  console.error(message ?? (total === undefined ? String(progress) : `${progress} of ${total}`));
-}
+const writeToStderr = (text: string) => void Deno.stderr.writeSync(new TextEncoder().encode(text));

@@ -2,14 +2,19 @@
 import { Command } from "commander";
 import project from "../../deno.json" with { type: "json" };
 import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
-import { productRooms } from "../supervisor/room.ts";
+import { productRooms, type RoomEntries } from "../supervisor/room.ts";
+import { backupCommand } from "./backup.ts";
 import { callCommand } from "./call.ts";
+import { completeCommand, completionsCommand } from "./completions.ts";
 import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";
 import { licencesCommand } from "./licences.ts";
-import { type Finish, outcomeOf } from "./outcome.ts";
+import { manCommand } from "./man.ts";
+import { complaintText, type Finish, outcomeOf } from "./outcome.ts";
+import { restoreCommand } from "./restore.ts";
 import { serveCommand } from "./serve.ts";
 import { stdioCommand } from "./stdio.ts";
+import { terminalOf } from "./terminal.ts";
 import { toolsCommand } from "./tools.ts";
 
 /**
@@ -20,7 +25,22 @@ import { toolsCommand } from "./tools.ts";
  */
 export async function run(args: readonly string[], rooms = productRooms): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
-  const finish: Finish = (code) => exitCode = code;
+  const program = commandLine(rooms, (code) => exitCode = code);
+  endOnLooseErrors();
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (cause) {
+    const outcome = outcomeOf(cause);
+    if (outcome.complaint) {
+      console.error(complaintText(outcome.complaint, terminalOf(Deno.stderr)));
+    }
+    return outcome.exitCode;
+  }
+}
+
+/** All commands, with their helps. */
+export function commandLine(rooms: RoomEntries, finish: Finish): Command {
   const program = new Command("haproxy-mcp")
     .description("Changes HAProxy while it serves: domains, servers, weights, drains. No reload.")
     .version(project.version, "-V, --version")
@@ -35,18 +55,16 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
     toolsCommand(rooms, finish),
     doctorCommand(rooms, finish),
     initCommand(),
+    backupCommand(rooms, finish),
+    restoreCommand(rooms, finish),
+    completionsCommand(finish),
+    manCommand(rooms, finish),
     licencesCommand(),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
-  endOnLooseErrors();
-  try {
-    await program.parseAsync(args, { from: "user" });
-    return exitCode;
-  } catch (cause) {
-    const outcome = outcomeOf(cause);
-    if (outcome.message !== undefined) console.error(outcome.message);
-    return outcome.exitCode;
-  }
+  // The scripts of `completions` ask it; no person does.
+  const complete = completeCommand(rooms, finish).copyInheritedSettings(program);
+  return program.addCommand(complete, { hidden: true });
 }
 
 /** What no caller of ours caught: systemd starts `serve` again, with a clean process. */

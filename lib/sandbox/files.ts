@@ -1,11 +1,10 @@
 /** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
 import { basename, dirname, join } from "node:path";
 import { AgentError } from "../errors.ts";
+import { readWhole, writeAll } from "./bytes.ts";
 import { guard, guardFolder, isStillAt } from "./guard.ts";
 
 const STAGED = ".tmp";
-/** Bytes. */
-const SMALL = 64 * 1024;
 /** A file that is replaced so often while it is opened is not one that somebody just writes. */
 const OPENINGS = 20;
 const LEFT_BEHIND = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
@@ -33,10 +32,12 @@ export interface RootFiles {
    * @param atMost bytes; a larger file is STATE_IO, too
    */
   read(path: string, atMost?: number): Promise<string | undefined>;
-  /** Writes and fsyncs the new text beside the file. */
-  stage(path: string, text: string, mode?: Mode): Promise<StagedFile>;
+  /** The same of a file that need not be text. */
+  readBytes(path: string, atMost?: number): Promise<Uint8Array | undefined>;
+  /** Writes and fsyncs the new content beside the file. */
+  stage(path: string, content: string | Uint8Array, mode?: Mode): Promise<StagedFile>;
   /** stage + commit + fsync of the folder. A failure leaves the text that was there. */
-  replace(path: string, text: string, mode?: Mode): Promise<void>;
+  replace(path: string, content: string | Uint8Array, mode?: Mode): Promise<void>;
   /** Puts a staged file in its place, also one that another process staged. */
   move(staged: string, path: string): Promise<void>;
   /** There may be none. */
@@ -105,14 +106,18 @@ export async function openRoot(root: string): Promise<RootFiles> {
     throw new Error("it is replaced over and over");
   }
 
-  async function takeBack(path: string, old: string): Promise<void> {
+  async function takeBack(path: string, old: Uint8Array): Promise<void> {
     const staged = await files.stage(path, old);
     await staged.commit().catch(() => staged.discard());
   }
 
   const files: RootFiles = {
     root: real,
-    read: (path, atMost) =>
+    async read(path, atMost) {
+      const bytes = await files.readBytes(path, atMost);
+      return bytes && decode(bytes);
+    },
+    readBytes: (path, atMost) =>
       guarded("read", path, async () => {
         try {
           // A pipe would block the opening.
@@ -120,14 +125,13 @@ export async function openRoot(root: string): Promise<RootFiles> {
           using file = openToRead(path);
           const info = file.statSync();
           checkSize(info, atMost);
-          if (info.size <= SMALL) return decode(readSmall(file, info.size));
-          return decode(new Uint8Array(await new Response(file.readable).arrayBuffer()));
+          return await readWhole(file, info.size);
         } catch (cause) {
           if (cause instanceof Deno.errors.NotFound) return undefined;
           throw cause;
         }
       }),
-    stage: (path, text, wanted = 0o644) =>
+    stage: (path, content, wanted = 0o644) =>
       guarded("write", path, async () => {
         const old = await Deno.stat(path).catch(() => undefined);
         if (old && !old.isFile) throw new Error("it is not a file");
@@ -138,7 +142,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
         const mode = typeof wanted === "number" ? (old?.mode ?? wanted) & 0o777 : wanted.always;
         try {
           using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
-          await writeAll(file, new TextEncoder().encode(text));
+          await writeAll(file, toBytes(content));
           // By its name: Deno has no fchmod.
           if (!isStillAt(real, temp, file)) throw new Error("somebody replaced it");
           // The umask must not decide whether HAProxy can read the file.
@@ -156,9 +160,9 @@ export async function openRoot(root: string): Promise<RootFiles> {
           discard: () => Deno.remove(temp).catch(() => {}),
         };
       }),
-    async replace(path, text, mode) {
-      const old = await files.read(path);
-      const staged = await files.stage(path, text, mode);
+    async replace(path, content, mode) {
+      const old = await files.readBytes(path);
+      const staged = await files.stage(path, content, mode);
       await staged.commit().catch(async (cause) => {
         await staged.discard();
         throw cause;
@@ -233,21 +237,6 @@ function ignoreExisting(cause: unknown): undefined {
   if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
 }
 
-/** To its end, which may be beyond `size` by now. */
-function readSmall(file: Deno.FsFile, size: number): Uint8Array {
-  // One byte more, so that the end shows.
-  let bytes = new Uint8Array(size + 1);
-  for (let length = 0;;) {
-    const read = file.readSync(bytes.subarray(length));
-    if (read === null) return bytes.subarray(0, length);
-    length += read;
-    if (length < bytes.length) continue;
-    const longer = new Uint8Array(bytes.length * 2);
-    longer.set(bytes);
-    bytes = longer;
-  }
-}
-
 /** As Deno.readTextFile does: a byte order mark is a character. */
 const decode = (bytes: Uint8Array): string =>
   new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
@@ -257,19 +246,8 @@ function checkSize({ isFile, size }: Deno.FileInfo, atMost = Infinity): void {
   if (size > atMost) throw new Error(`it is larger than ${atMost} bytes`);
 }
 
-/** Writes all bytes: a single write may be cut short, by a full disk among others. */
-export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += await file.write(bytes.subarray(written));
-  }
-}
-
-/** For a few lines, which the kernel takes at once: a hop to another thread costs twenty times as much as they do. */
-export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.length;) {
-    written += file.writeSync(bytes.subarray(written));
-  }
-}
+const toBytes = (content: string | Uint8Array): Uint8Array =>
+  typeof content === "string" ? new TextEncoder().encode(content) : content;
 
 /** Whether an open file is still what its name leads to. */
 export function isNamed(file: Deno.FsFile, path: string): boolean {

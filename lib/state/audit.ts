@@ -5,7 +5,8 @@
 import type { Files } from "../config.ts";
 import { log } from "../log.ts";
 import { pause } from "../pause.ts";
-import { type RootFiles, writeAllSync } from "../sandbox/files.ts";
+import { writeAllSync } from "../sandbox/bytes.ts";
+import type { RootFiles } from "../sandbox/files.ts";
 import type { Caller } from "../tool_definition.ts";
 import { fileLock, type Holder } from "./lock.ts";
 

@@ -3,13 +3,8 @@
  * change that was cut off, and is carried out by whoever holds the lock next; the checkpoint empties the file.
  */
 import { AgentError } from "../errors.ts";
-import {
-  ioError,
-  isNamed,
-  type RootFiles,
-  type Signature,
-  writeAllSync,
-} from "../sandbox/files.ts";
+import { writeAllSync } from "../sandbox/bytes.ts";
+import { ioError, isNamed, type RootFiles, type Signature } from "../sandbox/files.ts";
 import type { Change } from "./model.ts";
 
 export interface JournalEntry {

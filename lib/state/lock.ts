@@ -3,7 +3,8 @@
  * worker, which may go on writing for seconds: its successor takes the lock first.
  */
 import { AgentError } from "../errors.ts";
-import { ioError, isNamed, type RootFiles, writeAllSync } from "../sandbox/files.ts";
+import { writeAllSync } from "../sandbox/bytes.ts";
+import { ioError, isNamed, type RootFiles } from "../sandbox/files.ts";
 import { guard } from "../sandbox/guard.ts";
 
 /** Whose lock it is: the process, and which of its tools rooms, counted from 1. */

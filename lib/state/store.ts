@@ -211,8 +211,8 @@ export function openStore(
       };
     },
     async tidy(kept) {
-      const { map, servers, serverState, certificates, crtList, certificateJournal } = paths;
-      const written = [map, servers, serverState, certificates, crtList, certificateJournal];
+      const { map, servers, serverState, certificates, crtList, certificateJournal, audit } = paths;
+      const written = [map, servers, serverState, certificates, crtList, certificateJournal, audit];
       for (
         const folder of new Set([...written.map(dirname), paths.certsFolder, paths.acmeFolder])
       ) {

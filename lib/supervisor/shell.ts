@@ -1,9 +1,12 @@
 /** The shell's way to the tools: main and a tools room, no front. Works beside a running `serve`. */
+import project from "../../deno.json" with { type: "json" };
 import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { newRequestId, openLog } from "../log.ts";
+import type { CompletionQuestion, Completions } from "../resource_definition.ts";
 import { type CallOptions, connect, type Handlers, type Peer } from "../rpc/mod.ts";
 import type { ToolCall, ToolDefinition, ToolResult } from "../tool_definition.ts";
+import type { BackupAnswer, BackupOrder, RestoreAnswer, RestoreOrder } from "../../tools/backup.ts";
 import type { Examination } from "../../tools/examine.ts";
 import type { ToolsRoom } from "../../tools/room.ts";
 import { catalogueOf, compiledCatalogue } from "./catalogue.ts";
@@ -16,11 +19,23 @@ import { prepareRoot } from "./root.ts";
 /** Each look has a deadline of its own, well below. */
 const EXAMINE_MS = 60_000;
 
+export type { BackupAnswer, RestoreAnswer };
+
+/** Each call throws the AgentError that the room answers, or OUTCOME_UNKNOWN when the room is lost. */
 export interface Shell {
   readonly definitions: readonly ToolDefinition[];
-  /** Throws the AgentError that the tool answers, or OUTCOME_UNKNOWN when the room is lost. */
-  call(name: string, args: unknown, options: CallOptions): Promise<ToolResult>;
+  call(
+    name: string,
+    args: unknown,
+    options: CallOptions & Pick<ToolCall, "verdict">,
+  ): Promise<ToolResult>;
+  complete(question: CompletionQuestion): Promise<Completions>;
+  backup(order: Wish<BackupOrder>, options: CallOptions): Promise<BackupAnswer>;
+  restore(order: Wish<RestoreOrder>, options: CallOptions): Promise<RestoreAnswer>;
 }
+
+/** An order without what is known here. */
+type Wish<Order> = Omit<Order, "caller" | "root" | "places" | "madeBy">;
 
 /** What the tools are. Needs no root, no HAProxy and no settings. */
 export async function readDefinitions(entries: RoomEntries): Promise<readonly ToolDefinition[]> {
@@ -51,29 +66,59 @@ export async function withShell<T>(
   // One room has no predecessor.
   const certificates = certificateHost(prepared, entries);
   const acts = { ...programActs(host), ...certificates.acts };
-  const call = withToolsRoom(entries, grants, acts, async (room) => {
+  const order = {
+    caller,
+    root: given.files.root,
+    places: placesBelow(given, files.root),
+    madeBy: `${project.name} ${project.version}`,
+  };
+  const used = withToolsRoom(entries, grants, acts, async (room) => {
     const { tools: definitions } = await catalogueOf(entries, room);
-    return await use({
-      definitions,
-      async call(name, args, options) {
-        const { port1, port2 } = new MessageChannel();
-        const tools = connect<Record<string, (call: ToolCall) => ToolResult>>(port1);
-        const start = {
-          settings: { ...settings, room: 1, pid: Deno.pid, heal: false, renew: false },
-          port: port2,
-        };
-        try {
-          await room.call("start", start, { transfer: [port2] });
-          return await tools.call(name, { args, caller }, options);
-        } finally {
-          port1.close();
-          // What it answered is on disk before the process ends.
-          await room.call("stop", undefined);
-        }
-      },
-    });
+    const { port1, port2 } = new MessageChannel();
+    const tools = connect<ToolsPort>(port1);
+    let starting: Promise<void> | undefined;
+    /** Not before the first call: what is wrong with that may need no files. */
+    const started = () =>
+      starting ??= room.call("start", {
+        settings: { ...settings, room: 1, pid: Deno.pid, heal: false, renew: false },
+        port: port2,
+      }, { transfer: [port2] });
+    try {
+      return await use({
+        definitions,
+        async call(name, args, { verdict, ...options }) {
+          await started();
+          return await tools.call(name, { args, caller, verdict }, options) as ToolResult;
+        },
+        async complete(question) {
+          await started();
+          return await tools.call("complete", question) as Completions;
+        },
+        async backup(wish, options) {
+          await started();
+          return await room.call("backup", { ...wish, ...order }, options);
+        },
+        async restore(wish, options) {
+          await started();
+          return await room.call("restore", { ...wish, ...order }, options);
+        },
+      });
+    } finally {
+      port1.close();
+      // What it answered is on disk before the process ends.
+      if (starting) await room.call("stop", undefined);
+    }
   });
-  return await call.finally(certificates.settled);
+  return await used.finally(certificates.settled);
+}
+
+type ToolsPort = Record<string, (call: ToolCall | CompletionQuestion) => ToolResult | Completions>;
+
+/** Files that the settings may put outside of the root, where they lie under it. */
+function placesBelow({ files: { root }, host, tokenFile }: Settings, real: string) {
+  const below = (path: string) =>
+    path.startsWith(`${root}/`) ? real + path.slice(root.length) : undefined;
+  return { configFile: below(host.configFile), tokenFile: below(tokenFile) };
 }
 
 /**

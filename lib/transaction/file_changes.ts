@@ -4,10 +4,10 @@ import type { Command } from "../runtime/encode.ts";
 import type { Mode, RootFiles, StagedFile } from "../sandbox/files.ts";
 import type { Preview } from "./request.ts";
 
-/** A change of one file: its new text, or null where it goes. */
+/** A change of one file: its new content, or null where it goes. */
 export interface FileChange {
   readonly file: string;
-  readonly text: string | null;
+  readonly text: string | Uint8Array | null;
   readonly mode?: Mode;
   /** For people; never the content of a PEM. */
   readonly lines: readonly string[];

@@ -23,6 +23,7 @@ import { checkpoints } from "./checkpoints.ts";
 import { changedLines, preview } from "./preview.ts";
 import { type ChangeRequest, type Outcome, scopeOf } from "./request.ts";
 import { fellSilent, twice } from "./late_commands.ts";
+import { replacement } from "./replacement.ts";
 import { finisher } from "./unfinished.ts";
 import { type Whole, whole } from "./whole.ts";
 
@@ -58,8 +59,18 @@ export interface TransactionParts {
 const ONE_CALLS_FAULT = new Set(["REFUSED", "HAPROXY_REJECTED", "VALIDATION", "INTERNAL"]);
 
 export function transactions(parts: TransactionParts): Transactions {
-  const { settings, store, lock, runtime, files } = parts;
+  const { settings, store, runtime, files } = parts;
   const { files: paths, haproxy: shape } = settings;
+  const replacing = replacement(files, paths);
+  /** What was cut off of a restore is finished first: until then the files are partly old. */
+  const lock: Lock = {
+    ...parts.lock,
+    hold: (act) =>
+      parts.lock.hold(async () => {
+        await replacing.finish();
+        return await act();
+      }),
+  };
   const changes = certificateChanges({
     files,
     paths,
@@ -90,6 +101,11 @@ export function transactions(parts: TransactionParts): Transactions {
 
   const unfinished = finisher(store, restore, () => saving.catchUp());
   const saving = checkpoints(store, locked);
+
+  /** Nobody reads the half of it. */
+  const finishReplacement = async () => {
+    if (replacing.pending) await lock.hold(() => Promise.resolve());
+  };
 
   async function work(): Promise<void> {
     working = true;
@@ -216,6 +232,7 @@ export function transactions(parts: TransactionParts): Transactions {
       turn: parts.turn,
       unfinished,
       saving,
+      replacement: replacing,
       readScope,
       assertAlone: parts.assertAlone,
       hold: lock.hold,
@@ -250,12 +267,15 @@ export function transactions(parts: TransactionParts): Transactions {
         }, { once: true });
         if (!working) void work();
       }),
-    read: (use) =>
-      exclusive(async () => {
+    async read(use) {
+      await finishReplacement();
+      return await exclusive(async () => {
         await store.refreshForReading();
         return use(store.desired);
-      }),
+      });
+    },
     async finish() {
+      await finishReplacement();
       await exclusive(() => store.refreshForReading());
       if (store.unfinished || unfinished.pending) {
         await locked(async () => {

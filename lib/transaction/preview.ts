@@ -9,7 +9,7 @@ import type { Preview } from "./request.ts";
 export function preview(
   changes: readonly Change[],
   commands: readonly Command[],
-  paths: Files,
+  paths: Pick<Files, "map" | "servers">,
 ): Preview {
   const real = changes.filter((change) => !changesNothing(change));
   const linesOf = (kind: Change["kind"], path: string) => {

@@ -15,6 +15,8 @@ import type { Checkpoints } from "./checkpoints.ts";
 import { driftReader } from "./drift.ts";
 import type { ChangeRequest, Outcome, Preview } from "./request.ts";
 import { type Reconciled, type Reloaded, reloader } from "./reload.ts";
+import { replacer } from "./replace.ts";
+import type { Replacement } from "./replacement.ts";
 import { later } from "./late_commands.ts";
 import type { Finisher } from "./unfinished.ts";
 import { waitingWith } from "./waiting.ts";
@@ -41,7 +43,7 @@ export interface FilesView {
   readonly certificates: CertificatesView;
 }
 
-export interface Whole {
+export interface Whole extends ReturnType<typeof replacer> {
   /** Reads only. Throws HAPROXY_UNREACHABLE. */
   drift(signal: AbortSignal): Promise<WholeDrift>;
   files(): Promise<FilesView>;
@@ -75,6 +77,7 @@ export interface WholeParts {
   readonly turn: CertificateTurn;
   readonly unfinished: Finisher;
   readonly saving: Checkpoints;
+  readonly replacement: Replacement;
   readonly readScope: ReturnType<typeof scopeReader>;
   readonly assertAlone: () => Promise<void>;
   /** Under the file lock alone. */
@@ -200,6 +203,7 @@ export function whole(parts: WholeParts): Whole {
     reconcile: () => locked(bringInLine),
     restore: (request) => waitingWith(request.signal, locked, () => restore(request)),
     reload: reloader({ ...parts, bringInLine, putFilesInOrder }),
+    ...replacer({ ...parts, bringInLine }),
   };
 }
 

@@ -1,0 +1,108 @@
+/** The file of a backup, wherever a person wants it: written whole or not at all, for its owner's eyes; `-` is stdout or stdin. */
+import { dirname, join } from "node:path";
+import { MAX_ARCHIVE } from "../backup/limits.ts";
+import { AgentError } from "../errors.ts";
+
+export const STANDARD = "-";
+
+/** Throws CONFLICT where there is something of that name, STATE_IO where there is no folder for it. */
+export async function assertFree(path: string): Promise<void> {
+  const isThere = (path: string) =>
+    Deno.lstat(path).then(() => true, (cause) => {
+      if (cause instanceof Deno.errors.NotFound) return false;
+      throw cannot("write", path, cause);
+    });
+  if (await isThere(path)) throw exists(path);
+  if (!await isThere(dirname(path))) {
+    throw cannot("write", path, new Error("there is no such folder"));
+  }
+}
+
+/**
+ * Throws CONFLICT where there is something of that name and it is not to be replaced, STATE_IO.
+ *
+ * @param replace also a file that is there
+ */
+export async function writeArchive(
+  path: string,
+  content: Uint8Array,
+  replace: boolean,
+): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.haproxy-mcp-backup-${crypto.randomUUID()}`);
+  try {
+    await writeSynced(temporary, content);
+    try {
+      if (replace) await Deno.rename(temporary, path);
+      // A link fails where somebody else made the file in the meantime.
+      else await Deno.link(temporary, path);
+    } finally {
+      await Deno.remove(temporary).catch(() => {});
+    }
+    using handle = await Deno.open(folder);
+    await handle.sync();
+  } catch (cause) {
+    throw cause instanceof Deno.errors.AlreadyExists ? exists(path) : cannot("write", path, cause);
+  }
+}
+
+async function writeSynced(path: string, content: Uint8Array): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  for (let written = 0; written < content.length;) {
+    written += await file.write(content.subarray(written));
+  }
+  await file.sync();
+}
+
+/** Throws NOT_FOUND, STATE_IO, STATE_CORRUPT for one that is too large. */
+export async function readArchive(path: string): Promise<Uint8Array> {
+  try {
+    if (path !== STANDARD) {
+      // A pipe would block the opening.
+      if (!(await Deno.stat(path)).isFile) throw new Error("it is not a file");
+      using file = await Deno.open(path);
+      return await readBounded(file.readable, path);
+    }
+    return await readBounded(Deno.stdin.readable, "stdin");
+  } catch (cause) {
+    if (cause instanceof AgentError) throw cause;
+    if (!(cause instanceof Deno.errors.NotFound)) throw cannot("read", path, cause);
+    throw new AgentError("NOT_FOUND", `There is no ${path}.`, {
+      hint: "`haproxy-mcp backup FILE` writes one.",
+    });
+  }
+}
+
+async function readBounded(stream: ReadableStream<Uint8Array>, name: string): Promise<Uint8Array> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > MAX_ARCHIVE) {
+      throw new AgentError("STATE_CORRUPT", `${name} is larger than ${MAX_ARCHIVE} bytes.`, {
+        hint: "No backup is. Nothing was changed.",
+      });
+    }
+    chunks.push(new Uint8Array(chunk));
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+const exists = (path: string) =>
+  new AgentError("CONFLICT", `${path} exists.`, {
+    hint: "Give another name, or --force to replace it.",
+  });
+
+function cannot(what: string, path: string, cause: unknown): AgentError {
+  return new AgentError("STATE_IO", `Could not ${what} ${path}: ${why(cause)}.`, {
+    hint: "Look at the folder, its owner and its free space, or give another place.",
+    cause,
+  });
+}
+
+function why(cause: unknown): string {
+  // Compiled in: the system's own folders.
+  if (cause instanceof Deno.errors.NotCapable) return "haproxy-mcp has no right to that place";
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return message.replace(/\.$/, "");
+}

@@ -1,0 +1,76 @@
+/** `haproxy-mcp completions SHELL`: the script for a shell; and `complete`, which that script asks. */
+import { Argument, Command } from "commander";
+import { EXIT } from "../supervisor/exit_code.ts";
+import type { RoomEntries } from "../supervisor/room.ts";
+import { readDefinitions, withShell } from "../supervisor/shell.ts";
+import { type Candidate, type Candidates, candidatesFor } from "./candidates.ts";
+import { SCRIPTS, type Shell, SHELLS } from "./completion_scripts.ts";
+import { settingsFrom } from "./flags.ts";
+import type { Finish } from "./outcome.ts";
+import { commandsOf, shapeOf } from "./shape.ts";
+
+export function completionsCommand(finish: Finish): Command {
+  return new Command("completions")
+    .description("print the script that lets a shell complete commands, tools, options and domains")
+    .addArgument(new Argument("<shell>", "which one").choices(SHELLS))
+    .addHelpText(
+      "after",
+      "\nExample: haproxy-mcp completions bash >/etc/bash_completion.d/haproxy-mcp",
+    )
+    .action((shell: Shell) => {
+      console.log(SCRIPTS[shell].trimEnd());
+      finish(EXIT.done);
+    });
+}
+
+/** Nobody waits longer for what a press of the tab key brings. */
+const PATIENCE_MS = 2_000;
+
+/** Not in any help: the scripts ask it. Whatever fails, it is silent, as it would be in the midst of a command line. */
+export function completeCommand(rooms: RoomEntries, finish: Finish): Command {
+  return new Command("complete")
+    .description("what may stand at the end of a command line")
+    .argument("[words...]", "those behind the program's name; the last one is being typed")
+    .addHelpText("after", "\nExample: haproxy-mcp complete -- call haproxy_add")
+    .action(async (words: readonly string[], _flags: unknown, { parent }: Command) => {
+      const found = await answers(parent!, words, rooms).catch(() => undefined);
+      if (found) console.log(found);
+      finish(EXIT.done);
+    });
+}
+
+async function answers(
+  program: Command,
+  typed: readonly string[],
+  rooms: RoomEntries,
+): Promise<string> {
+  const found = candidatesFor({
+    program: shapeOf(program),
+    commands: commandsOf(program),
+    // To read them takes a moment.
+    tools: typed[0] === "call" ? await readDefinitions(rooms) : [],
+  }, typed);
+  if (found.kind === "files" || found.kind === "folders") return `:${found.kind}`;
+  const words = found.kind === "ask" ? await ask(found, rooms) : found.words;
+  const lines = words.map(({ value, about }) => `${value}\t${firstSentence(about)}`);
+  return [":words", ...lines].join("\n");
+}
+
+async function ask(
+  { question, before, flags }: Extract<Candidates, { readonly kind: "ask" }>,
+  rooms: RoomEntries,
+): Promise<Candidate[]> {
+  const settings = settingsFrom(flags);
+  const quiet = { ...settings, logging: { ...settings.logging, level: "ERROR" } } as const;
+  const late = new Promise<never>((_, reject) =>
+    Deno.unrefTimer(setTimeout(() => reject(new Error("too late")), PATIENCE_MS))
+  );
+  const asked = withShell(quiet, rooms, (shell) => shell.complete(question));
+  const { values } = await Promise.race([asked, late]);
+  // Those that begin otherwise a shell would not take: *.example.com for example.com.
+  return values.filter((value) => value.startsWith(question.value))
+    .map((value) => ({ value: before + value, about: "" }));
+}
+
+const firstSentence = (text: string): string =>
+  text.replaceAll(/\s+/g, " ").split(/(?<=[.;:]) /)[0].replace(/[.;:]$/, "");

@@ -1,0 +1,38 @@
+/** All bytes of an open file, read or written: a single call of the system may be cut short. */
+
+/** Bytes. */
+const SMALL = 64 * 1024;
+
+/** From where it stands to its end, which may be beyond `size` by now. */
+export async function readWhole(file: Deno.FsFile, size: number): Promise<Uint8Array> {
+  if (size <= SMALL) return readSmall(file, size);
+  return new Uint8Array(await new Response(file.readable).arrayBuffer());
+}
+
+function readSmall(file: Deno.FsFile, size: number): Uint8Array {
+  // One byte more, so that the end shows.
+  let bytes = new Uint8Array(size + 1);
+  for (let length = 0;;) {
+    const read = file.readSync(bytes.subarray(length));
+    if (read === null) return bytes.subarray(0, length);
+    length += read;
+    if (length < bytes.length) continue;
+    const longer = new Uint8Array(bytes.length * 2);
+    longer.set(bytes);
+    bytes = longer;
+  }
+}
+
+/** A full disk, among others, cuts a write short. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += await file.write(bytes.subarray(written));
+  }
+}
+
+/** For a few lines, which the kernel takes at once: a hop to another thread costs twenty times as much as they do. */
+export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) {
+    written += file.writeSync(bytes.subarray(written));
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Files that are replaced together, whatever they held: staged, decided by one entry of a journal, put in place. What a
+ * crash cuts off after that is carried on by whoever holds the lock next. HAProxy is not asked.
+ */
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import type { Files } from "../config.ts";
+import { AgentError } from "../errors.ts";
+import { log } from "../log.ts";
+import type { RootFiles } from "../sandbox/files.ts";
+import { type ReplacementEntry, replacementJournal } from "../state/replacement_journal.ts";
+import { discardAll, type FileChange, stageAll } from "./file_changes.ts";
+
+export interface Replacement {
+  /** One was cut off, or is being carried out right now. */
+  readonly pending: boolean;
+  /**
+   * Under the lock. What the other journals hold is about the files as they were: it goes with them. Throws STATE_IO with
+   * nothing changed, or OUTCOME_UNKNOWN once it is decided.
+   */
+  carryOut(changes: readonly FileChange[]): Promise<void>;
+  /** What was cut off. Under the lock. */
+  finish(): Promise<void>;
+}
+
+export function replacement(files: RootFiles, paths: Files): Replacement {
+  const journal = replacementJournal(files, paths.restoreJournal);
+  const others = [paths.journal, paths.certificateJournal];
+
+  /** Also of one that is half there: what is in its place already is passed over. */
+  async function putInPlace(entry: ReplacementEntry): Promise<void> {
+    const touched = entry.files.map(({ file }) => file);
+    for (const { file, staged } of entry.files) {
+      if (staged && isThere(staged.path)) await files.move(staged.path, file);
+    }
+    await files.syncFolders(touched);
+    for (const { file, staged } of entry.files) if (!staged) await files.remove(file);
+    for (const path of others) await files.remove(path);
+    await files.syncFolders([...touched, ...others]);
+    await journal.clear();
+  }
+
+  const isThere = (path: string) => files.signature(path) !== "missing";
+
+  /** Else it failed as it was written down, and its staged files went. */
+  async function isWhole({ files: all }: ReplacementEntry): Promise<boolean> {
+    for (const { file, staged } of all) {
+      if (!staged || isThere(staged.path)) continue;
+      const content = isThere(file) ? await files.readBytes(file) : undefined;
+      if (content === undefined || sha256(content) !== staged.sha256) return false;
+    }
+    return true;
+  }
+
+  return {
+    get pending() {
+      return journal.isWritten();
+    },
+    async carryOut(changes) {
+      for (const { file } of changes) await makeFolders(dirname(file));
+      const staged = await stageAll(files, changes);
+      const entry: ReplacementEntry = {
+        files: changes.map(({ file, text }, i) => ({
+          file,
+          staged: staged[i] ? { path: staged[i].path, sha256: sha256(text!) } : null,
+        })),
+      };
+      try {
+        await journal.write(entry);
+      } catch (cause) {
+        // It may lie there all the same: without its files it must not be found.
+        await journal.clear().catch(() => {});
+        await discardAll(staged);
+        throw cause;
+      }
+      await putInPlace(entry).catch((cause) => {
+        throw new AgentError(
+          "OUTCOME_UNKNOWN",
+          `The restore is written down, and could not be finished: ${
+            AgentError.from(cause).message
+          }`,
+          { hint: "Put right what is named: the next call of haproxy-mcp finishes it.", cause },
+        );
+      });
+    },
+    async finish() {
+      const entry = await journal.read();
+      if (entry === undefined) return;
+      if (await isWhole(entry)) {
+        await putInPlace(entry);
+        return log.info("A restore was cut off: carried out");
+      }
+      for (const { staged } of entry.files) if (staged) await files.remove(staged.path);
+      await journal.clear();
+      log.info("A restore was cut off: taken back, as its files are gone");
+    },
+  };
+
+  async function makeFolders(folder: string): Promise<void> {
+    if (isThere(folder)) return;
+    await makeFolders(dirname(folder));
+    await files.makeFolder(folder);
+  }
+}
+
+const sha256 = (content: string | Uint8Array): string =>
+  createHash("sha256").update(content).digest("hex");
