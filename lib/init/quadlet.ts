@@ -35,10 +35,11 @@ Image=${IMAGE}
 ContainerName=${name}
 # The clients' addresses as they are, UDP for HTTP/3, and servers, Runtime API and master CLI on this machine's loopback.
 Network=host
-# The master opens ports and reads the agent's files; the workers become ${IMAGE_ACCOUNT.user}, in an empty folder.
+# The master opens ports and reads the agent's files; the workers become ${IMAGE_ACCOUNT.user}, in an empty folder. KILL: it has to end
+# old workers, which are another user's by then.
 User=root
 DropCapability=all
-AddCapability=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_SYS_CHROOT CAP_DAC_OVERRIDE
+AddCapability=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_SYS_CHROOT CAP_DAC_OVERRIDE CAP_KILL
 NoNewPrivileges=true
 ReadOnly=true
 # Folders under the paths that they have outside, and never single files: the agent replaces files by rename, which a

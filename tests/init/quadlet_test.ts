@@ -52,6 +52,7 @@ Deno.test("the quadlet's container gets no capability but those that HAProxy use
     "cap_setgid",
     "cap_sys_chroot",
     "cap_dac_override",
+    "cap_kill",
   ]);
   for (const flag of ["--security-opt=no-new-privileges", "--read-only", "--network host"]) {
     assert.ok(unit.includes(` ${flag} `), flag);
