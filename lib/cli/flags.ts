@@ -29,13 +29,18 @@ export function addFlags(command: Command, flags: readonly Flag[]): Command {
 }
 
 /**
- * The environment with the given flags laid over it, validated. Throws SettingsError.
+ * The environment with the given flags laid over it, and over `fallback`, validated. Throws SettingsError.
  *
  * Secrets are read once and taken out of the environment: in a worker Deno 2.6's inner API reads all of it, whatever the
  * worker may (SECURITY.md).
  */
-export function settingsFrom(options: Readonly<Record<string, unknown>>): Settings {
-  const environment = Object.fromEntries(VARIABLES.map((name) => [name, Deno.env.get(name)]));
+export function settingsFrom(
+  options: Readonly<Record<string, unknown>>,
+  fallback: Partial<Readonly<Record<Variable, string>>> = {},
+): Settings {
+  const environment = Object.fromEntries(
+    VARIABLES.map((name) => [name, Deno.env.get(name) || fallback[name]]),
+  );
   for (const name of SECRET_VARIABLES) Deno.env.delete(name);
   for (const [name, { variable }] of Object.entries(FLAGS)) {
     if (typeof options[name] === "string") environment[variable] = options[name];

@@ -15,7 +15,10 @@ import { writeUnits } from "../init/units.ts";
 import { canonicalIp } from "../names/address.ts";
 import { parseDomain } from "../names/domain.ts";
 import { settingsFrom } from "./flags.ts";
-import { nextSteps, serveVariables } from "./init_text.ts";
+import { settingsOfUnit, type UnitSettings } from "../takeover/unit.ts";
+import { takeOver } from "../takeover/mod.ts";
+import { textOf } from "../init/files.ts";
+import { nextSteps, serveVariables, takenText, unitText } from "./init_text.ts";
 import { UsageError } from "./outcome.ts";
 
 interface InitFlags {
@@ -56,20 +59,25 @@ export function initCommand(): Command {
       "\nExample: haproxy-mcp init --root /opt/haproxy --mcp-host mcp.example.com",
     )
     .action(async (flags: InitFlags) => {
-      const given = givenEnvironment();
-      const settings = settingsFrom({ root: flags.root });
-      const options = await initOptions(flags, settings);
       const systemd = flags.systemd ?? false;
+      const unit = systemd ? await otherUnit() : undefined;
+      const given = { ...unit?.settings, ...givenEnvironment() };
+      const settings = settingsFrom({ root: flags.root }, unit?.settings);
+      const options = await initOptions(flags, settings);
       if (flags.print) {
         console.log(printed(options, systemd).trimEnd());
         return;
       }
       const environment = { ...given, ...serveVariables(options, settings) };
+      const taken = await takeOver(settings);
       const files = [
         ...await writeLayout(options, { force: flags.force }),
         ...await writeUnits(options, { systemd, environment }),
       ];
       console.log(files.map(describe).join("\n"));
+      if (unit) console.log(unitText(unit, UNIT_FILE));
+      const said = takenText(taken, flags.force ?? false);
+      if (said !== "") console.log(said);
       console.log(await nextSteps(options, settings, { files, systemd, environment }));
     });
 }
@@ -80,6 +88,16 @@ function printed(options: InitOptions, systemd: boolean): string {
     ...(options.container ? [haproxyContainer(options)] : []),
   ];
   return units.length > 0 ? units.join("\n") : haproxyConfig(options);
+}
+
+const UNIT_FILE = "/etc/systemd/system/haproxy-mcp.service";
+
+/** The settings of a unit that ours takes the place of: the original's. */
+async function otherUnit(): Promise<UnitSettings | undefined> {
+  const text = await textOf(UNIT_FILE);
+  if (text === undefined || text.includes("written by haproxy-mcp init")) return undefined;
+  const { settings: { HAPROXY_ROOT: _, ...settings }, ...rest } = settingsOfUnit(text);
+  return { settings, ...rest };
 }
 
 /** What the service shall have too: secrets stay where they are, and the root stands in the unit. */

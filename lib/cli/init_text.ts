@@ -1,4 +1,5 @@
-/** What `init` prints when it is done: how to check, start and reach what it wrote. */
+/** What `init` prints when it is done: what it took over, and how to check, start and reach what it wrote. */
+import { SECRET_VARIABLES } from "../config/acme.ts";
 import type { Settings } from "../config.ts";
 import { type Environment, missingLines } from "../init/environment_file.ts";
 import { textOf, type WrittenFile } from "../init/files.ts";
@@ -6,6 +7,8 @@ import { hostPort, type InitOptions, paths } from "../init/options.ts";
 import { haproxyContainer } from "../init/quadlet.ts";
 import { AGENT_USER, agentUnit, EXECUTABLE, haproxyDropIn } from "../init/systemd.ts";
 import { ownerCommands, placingCommands } from "../init/units.ts";
+import type { TakenOver } from "../takeover/mod.ts";
+import type { UnitSettings } from "../takeover/unit.ts";
 
 export interface Done {
   readonly files: readonly WrittenFile[];
@@ -13,6 +16,31 @@ export interface Done {
   readonly systemd: boolean;
   /** What the unit's settings have to say. */
   readonly environment: Environment;
+}
+
+/** @param replaced haproxy.cfg is a new one, so nothing of it is lacking */
+export function takenText({ done, left, config }: TakenOver, replaced: boolean): string {
+  const part = (title: string, sentences: readonly string[]) =>
+    sentences.length === 0 ? "" : ["", title, ...sentences.map((one) => `- ${one}`), ""].join("\n");
+  return [
+    part("Taken over from the original:", done),
+    part("Left to you:", left),
+    part("For full function haproxy.cfg, which is yours, lacks:", replaced ? [] : config),
+  ].join("").trimEnd();
+}
+
+/** @param path of the unit. Its values may be secrets. */
+export function unitText({ settings, unknown, files }: UnitSettings, path: string): string {
+  const names = Object.keys(settings);
+  return [
+    "",
+    `${path} is another one's. ` +
+    (names.length > 0
+      ? `Its settings are taken over: ${names.join(", ")}.`
+      : "It has no setting that is one here."),
+    ...(unknown.length > 0 ? [`Not known here: ${unknown.join(", ")}.`] : []),
+    ...files.map((file) => `It reads more from ${file}: copy what is needed.`),
+  ].join("\n");
 }
 
 export async function nextSteps(
@@ -54,7 +82,12 @@ async function keptSettings(
   if (!files.some((file) => file.path === path && file.outcome === "kept")) return [];
   const missing = missingLines(await textOf(path) ?? "", environment);
   return missing.length === 0 ? [] : ["", `${path} was there and is kept. Put into it:`]
-    .concat(missing.map((line) => `  ${line}`));
+    .concat(missing.map((line) => `  ${withoutSecret(line)}`));
+}
+
+function withoutSecret(line: string): string {
+  const secret = SECRET_VARIABLES.find((name) => line.startsWith(`${name}=`));
+  return secret === undefined ? line : `${secret}=…`;
 }
 
 function serviceSteps(options: InitOptions, settings: Settings, { systemd }: Done): string[] {
