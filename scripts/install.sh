@@ -54,8 +54,8 @@ keep() {
 find_binary() {
   local here path
   here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-  for path in "$here/haproxy-mcp" "$here/../dist/haproxy-mcp"; do
-    [ ! -x "$path" ] || { echo "$path" && return; }
+  for path in "$here/haproxy-mcp" "$here/haproxy-mcp-$(uname -m)" "$here/../dist/haproxy-mcp"; do
+    [ ! -f "$path" ] || { echo "$path" && return; }
   done
   fail "there is no executable beside this script and none in dist/. Name it by --binary, or make it: scripts/compile.sh"
 }
@@ -199,7 +199,8 @@ install_all() {
   [ -n "$binary" ] || binary=$(find_binary)
   [ -f "$binary" ] || fail "there is no $binary."
   binary=$(readlink -f "$binary")
-  "$binary" --version >/dev/null || fail "$binary does not run on this machine ($(uname -m), glibc 2.31 or newer is needed)."
+  [ -x "$binary" ] || fail "$binary is not executable: chmod +x $binary"
+  "$binary" --version >/dev/null || fail "$binary does not run on this machine ($(uname -m), glibc 2.27 or newer is needed)."
   case $haproxy in
     service) [ -n "$destdir" ] || check_haproxy_service ;;
     quadlet) [ -n "$destdir" ] || check_podman ;;
