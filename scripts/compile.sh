@@ -49,11 +49,15 @@ if [ -z "$out" ]; then
 else
   case $out in /*) ;; *) out=$here/$out ;; esac
 fi
+sources+=(deno.json deno.lock LICENSE scripts/compile.sh scripts/catalogue.ts scripts/describe.ts scripts/lib)
+# The commit that last changed any of these, for --version: others change no byte of the executable.
+commit=$(git log -1 --format=%H -- "${sources[@]}" 2>/dev/null | cut -c 1-12) || commit=
+if [ -n "$commit" ] && [ -n "$(git status --porcelain -- "${sources[@]}")" ]; then commit=$commit-dirty; fi
 # The executable depends on these files and on the two Denos, whose paths name their versions.
 inputs=$(
   {
-    "$DENO" --version && echo "$DENO_COMPILE ${DENORT_BIN:-}"
-    find "${sources[@]}" deno.json deno.lock LICENSE scripts/compile.sh scripts/catalogue.ts scripts/describe.ts scripts/lib -type f -print0 | sort -z | xargs -0 sha256sum
+    "$DENO" --version && echo "$DENO_COMPILE ${DENORT_BIN:-} $commit"
+    find "${sources[@]}" -type f -print0 | sort -z | xargs -0 sha256sum
   } | sha256sum
 )
 report() { echo "$out: $(stat -c %s "$out") bytes, sha256 $(sha256sum <"$out" | cut -c 1-64)"; }
@@ -101,6 +105,7 @@ describe() {
     scripts/describe.ts "$@" || fail "no executable for $target: what is in it could not be described (see above)."
 }
 describe licences "$work/bundles" "$base" "$work/main/licences.txt"
+echo "$commit" >"$work/main/commit.txt"
 touch -d @0 "$work"/main/* # the times are compiled in: the same sources give the same bytes
 
 # What main may do. Paths and ports are settings, so they can't be baked in; the rooms get theirs, computed from the
@@ -125,7 +130,7 @@ choose_target=()
   cd "$work/main"
   "$DENO_COMPILE" compile --quiet --no-check --no-code-cache --unstable-worker-options --v8-flags="$v8" "${permissions[@]}" \
     "${choose_target[@]}" --include front_worker.js --include tools_worker.js --include acme_worker.js \
-    --include catalogue.json --include licences.txt \
+    --include catalogue.json --include licences.txt --include commit.txt \
     -o "$work/$name" main.js
 ) || fail "no executable for $target: \`deno compile\` failed (see above)."
 [ "$target" != "$native" ] || "$work/$name" --version >/dev/null ||

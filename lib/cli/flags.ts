@@ -29,20 +29,23 @@ export function addFlags(command: Command, flags: readonly Flag[]): Command {
   return command;
 }
 
-/** The environment with the given flags laid over it, validated. Throws SettingsError. */
-export function settingsFrom(options: Readonly<Record<string, unknown>>): Settings {
-  return readSettings(environmentFrom(options));
+/** What environmentFrom says, validated. Throws SettingsError. */
+export function settingsFrom(...given: Parameters<typeof environmentFrom>): Settings {
+  return readSettings(environmentFrom(...given));
 }
 
 /**
- * The environment with the given flags laid over it.
+ * The environment with the given flags laid over it, and over `fallback`.
  *
  * Secrets are read once and taken out of the environment: in a worker Deno 2.6's inner API reads all of it, whatever the
  * worker may (SECURITY.md).
  */
-export function environmentFrom(options: Readonly<Record<string, unknown>>): Environment {
+export function environmentFrom(
+  options: Readonly<Record<string, unknown>>,
+  fallback: Partial<Readonly<Record<Variable, string>>> = {},
+): Environment {
   const environment: Record<string, string | undefined> = Object.fromEntries(
-    VARIABLES.map((name) => [name, Deno.env.get(name)]),
+    VARIABLES.map((name) => [name, Deno.env.get(name) || fallback[name]]),
   );
   for (const name of SECRET_VARIABLES) Deno.env.delete(name);
   for (const [name, { variable }] of Object.entries(FLAGS)) {

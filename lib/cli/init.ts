@@ -1,15 +1,24 @@
 /** `haproxy-mcp init`: haproxy.cfg and the folders around it, ready to start. */
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { type Settings, SettingsError } from "../config.ts";
+import { SECRET_VARIABLES } from "../config/acme.ts";
+import { type Settings, SettingsError, VARIABLES } from "../config.ts";
 import { haproxyConfig } from "../init/config.ts";
+import type { Environment } from "../init/environment_file.ts";
 import { accountOfHaproxy, everyAddress } from "../init/host.ts";
-import { type LayoutFile, writeLayout } from "../init/layout.ts";
-import { type InitOptions, pathProblem, paths, rootProblem } from "../init/options.ts";
+import type { WrittenFile } from "../init/files.ts";
+import { writeLayout } from "../init/layout.ts";
+import { type InitOptions, pathProblem, rootProblem } from "../init/options.ts";
+import { haproxyContainer, IMAGE_ACCOUNT } from "../init/quadlet.ts";
+import { agentUnit } from "../init/systemd.ts";
+import { writeUnits } from "../init/units.ts";
 import { canonicalIp } from "../names/address.ts";
 import { parseDomain } from "../names/domain.ts";
 import { settingsFrom } from "./flags.ts";
-import { nextSteps } from "./init_text.ts";
+import { settingsOfUnit, type UnitSettings } from "../takeover/unit.ts";
+import { takeOver } from "../takeover/mod.ts";
+import { textOf } from "../init/files.ts";
+import { nextSteps, serveVariables, takenText, unitText } from "./init_text.ts";
 import { UsageError } from "./outcome.ts";
 
 interface InitFlags {
@@ -21,6 +30,8 @@ interface InitFlags {
   readonly httpsPort: number;
   readonly mcpHost?: string;
   readonly check?: string;
+  readonly systemd?: boolean;
+  readonly quadlet?: boolean;
   readonly force?: boolean;
   readonly print?: boolean;
 }
@@ -39,29 +50,70 @@ export function initCommand(): Command {
     .option("--https-port <n>", "port for HTTPS, UDP for HTTP/3 too", integer(1, 65535), 443)
     .option("--mcp-host <name>", "host name that leads to the agent itself", parseHost)
     .option("--check <http:/path>", "check servers by GET of this path, not by TCP", parseCheck)
+    .option("--systemd", "also write the agent's unit under systemd/, hardened, and its settings")
+    .option("--quadlet", "HAProxy shall run in Podman: also write haproxy.container under systemd/")
     .option("--force", "replace haproxy.cfg; domains, servers and certificates always stay")
-    .option("--print", "show haproxy.cfg and write nothing")
+    .option("--print", "show haproxy.cfg, or those units, and write nothing")
     .addHelpText(
       "after",
       "\nExample: haproxy-mcp init --root /opt/haproxy --mcp-host mcp.example.com",
     )
     .action(async (flags: InitFlags) => {
-      const settings = settingsFrom({ root: flags.root });
+      const systemd = flags.systemd ?? false;
+      const unit = systemd ? await otherUnit() : undefined;
+      const given = { ...unit?.settings, ...givenEnvironment() };
+      const settings = settingsFrom({ root: flags.root }, unit?.settings);
       const options = await initOptions(flags, settings);
       if (flags.print) {
-        console.log(haproxyConfig(options).trimEnd());
+        console.log(printed(options, systemd).trimEnd());
         return;
       }
-      const files = await writeLayout(options, { force: flags.force });
+      const environment = { ...given, ...serveVariables(options, settings) };
+      const taken = await takeOver(settings);
+      const files = [
+        ...await writeLayout(options, { force: flags.force }),
+        ...await writeUnits(options, { systemd, environment }),
+      ];
       console.log(files.map(describe).join("\n"));
-      console.log(nextSteps(options, settings, configKept(files, options)));
+      if (unit) console.log(unitText(unit, UNIT_FILE));
+      const said = takenText(taken, flags.force ?? false);
+      if (said !== "") console.log(said);
+      console.log(await nextSteps(options, settings, { files, systemd, environment }));
     });
+}
+
+function printed(options: InitOptions, systemd: boolean): string {
+  const units = [
+    ...(systemd ? [agentUnit(options)] : []),
+    ...(options.container ? [haproxyContainer(options)] : []),
+  ];
+  return units.length > 0 ? units.join("\n") : haproxyConfig(options);
+}
+
+const UNIT_FILE = "/etc/systemd/system/haproxy-mcp.service";
+
+/** The settings of a unit that ours takes the place of: the original's. */
+async function otherUnit(): Promise<UnitSettings | undefined> {
+  const text = await textOf(UNIT_FILE);
+  if (text === undefined || text.includes("written by haproxy-mcp init")) return undefined;
+  const { settings: { HAPROXY_ROOT: _, ...settings }, ...rest } = settingsOfUnit(text);
+  return { settings, ...rest };
+}
+
+/** What the service shall have too: secrets stay where they are, and the root stands in the unit. */
+function givenEnvironment(): Environment {
+  const others = VARIABLES.filter((name) =>
+    name !== "HAPROXY_ROOT" && !SECRET_VARIABLES.includes(name as typeof SECRET_VARIABLES[number])
+  );
+  return Object.fromEntries(
+    others.flatMap((name) => Deno.env.get(name) ? [[name, Deno.env.get(name)]] : []),
+  );
 }
 
 async function initOptions(flags: InitFlags, settings: Settings): Promise<InitOptions> {
   const { files, haproxy, front } = settings;
   const root = usablePath("HAPROXY_ROOT", files.root, rootProblem);
-  const account = await accountOfHaproxy();
+  const account = flags.quadlet ? IMAGE_ACCOUNT : await accountOfHaproxy();
   const options: InitOptions = {
     root,
     map: usablePath("HAPROXY_MAP_FILE", files.map, pathProblem),
@@ -77,6 +129,9 @@ async function initOptions(flags: InitFlags, settings: Settings): Promise<InitOp
     }),
     ...(flags.check && { checkPath: flags.check }),
     ...(account && { account }),
+    ...(flags.quadlet && {
+      container: { name: settings.host.container, masterPort: masterPort(settings) },
+    }),
   };
   const slots = options.pools * options.slots;
   if (slots > MAX_SLOTS_IN_ALL) {
@@ -85,10 +140,12 @@ async function initOptions(flags: InitFlags, settings: Settings): Promise<InitOp
     );
   }
   const ports = [options.httpPort, options.httpsPort, options.api.port, front.port];
+  if (options.container) ports.push(options.container.masterPort);
   if (new Set(ports).size < ports.length) {
+    const master = options.container ? ", the master CLI (HAPROXY_MASTER)" : "";
     throw new UsageError(
-      "HTTP, HTTPS, the Runtime API (HAPROXY_PORT) and the agent (MCP_PORT) need a port each, " +
-        `not ${ports.join(", ")}.`,
+      `HTTP, HTTPS, the Runtime API (HAPROXY_PORT)${master} and the agent (MCP_PORT) need a port ` +
+        `each, not ${ports.join(", ")}.`,
     );
   }
   return options;
@@ -112,6 +169,17 @@ function loopback(host: string): string {
   throw new SettingsError("HAPROXY_HOST", host, "only localhost, 127.0.0.1 and ::1 are for init");
 }
 
+/** Beside the Runtime API's 9999. */
+const MASTER_PORT = 9998;
+
+/** HAProxy's master CLI on the loopback: how the agent reaches that of a container. */
+function masterPort({ host: { master } }: Settings): number {
+  if (master === undefined) return MASTER_PORT;
+  const [, port] = /^(?:127\.0\.0\.1|localhost):(\d+)$/.exec(master) ?? [];
+  if (port !== undefined) return Number(port);
+  throw new SettingsError("HAPROXY_MASTER", master, "with --quadlet 127.0.0.1:PORT is");
+}
+
 /** Where HAProxy finds the agent that listens as the settings say. */
 function agentAddress({ host, port }: Settings["front"]): string {
   if (port === 0) throw new SettingsError("MCP_PORT", "0", "with --mcp-host a fixed port is");
@@ -122,14 +190,8 @@ function agentAddress({ host, port }: Settings["front"]): string {
   return address === "0.0.0.0" || address === "::" ? "127.0.0.1" : address;
 }
 
-function describe({ path, outcome }: LayoutFile): string {
+function describe({ path, outcome }: WrittenFile): string {
   return `${outcome.padEnd(8)}  ${path}`;
-}
-
-function configKept(files: readonly LayoutFile[], options: InitOptions): boolean {
-  return files.some(({ path, outcome }) =>
-    path === paths(options.root).config && outcome === "kept"
-  );
 }
 
 function parseRoot(text: string): string {

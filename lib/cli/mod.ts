@@ -1,6 +1,5 @@
 /** The command line: reads it, runs one command, answers the exit code. */
-import { Command } from "commander";
-import project from "../../deno.json" with { type: "json" };
+import { Command, CommanderError } from "commander";
 import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
 import { productRooms, type RoomEntries } from "../supervisor/room.ts";
 import { backupCommand } from "./backup.ts";
@@ -16,6 +15,7 @@ import { serveCommand } from "./serve.ts";
 import { stdioCommand } from "./stdio.ts";
 import { terminalOf } from "./terminal.ts";
 import { toolsCommand } from "./tools.ts";
+import { versionText } from "./version.ts";
 
 /**
  * Runs one command line.
@@ -43,7 +43,14 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
 export function commandLine(rooms: RoomEntries, finish: Finish): Command {
   const program = new Command("haproxy-mcp")
     .description("Changes HAProxy while it serves: domains, servers, weights, drains. No reload.")
-    .version(project.version, "-V, --version")
+    .option(
+      "-V, --version",
+      "print the version, the commit that it was made of, and Deno's version",
+    )
+    .on("option:version", () => {
+      console.log(versionText());
+      throw new CommanderError(EXIT.done, "commander.version", "");
+    })
     .addHelpText("after", "\nExample: haproxy-mcp call haproxy_list_domains")
     // Colours would be asked of the environment; the texts have none.
     .configureOutput({ getOutHasColors: () => false, getErrHasColors: () => false })

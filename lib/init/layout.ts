@@ -1,17 +1,13 @@
 /** Writes the folders and files under HAPROXY_ROOT. What exists stays: people and the agent keep their truth there. */
 import { basename, dirname, join } from "node:path";
 import { haproxyConfig } from "./config.ts";
+import { create, exists, replace, textOf, type WrittenFile } from "./files.ts";
 import { type InitOptions, paths } from "./options.ts";
 import { selfSignedPem } from "./self_signed.ts";
 
 export interface LayoutOptions {
   /** Replace haproxy.cfg. Domains, servers, certificates and keys are never replaced. @default {false} */
   readonly force?: boolean;
-}
-
-export interface LayoutFile {
-  readonly path: string;
-  readonly outcome: "written" | "kept" | "replaced";
 }
 
 /** Folders by path under the root and mode; the umask may take more away. */
@@ -35,33 +31,71 @@ const EMPTY_SERVER_STATE = `\
 `;
 
 /**
- * Makes everything that HAProxy and the agent need under the root, each file by temporary file,
- * fsync and rename.
+ * Makes everything that HAProxy and the agent need under the root.
  *
  * @returns every file with what became of it, in the order of writing
  */
 export async function writeLayout(
   options: InitOptions,
   { force = false }: LayoutOptions = {},
-): Promise<readonly LayoutFile[]> {
+): Promise<readonly WrittenFile[]> {
   const { root, map, serverState } = options;
-  const { config, crtList, defaultCertificate, servers } = paths(root);
+  const { config, servers } = paths(root);
   await Deno.mkdir(root, { recursive: true });
   for (const [folder, mode] of FOLDERS) {
     await Deno.mkdir(join(root, folder), { recursive: true, mode });
   }
-  const keyMode = await certificateMode(dirname(defaultCertificate));
+  const kept = force ? undefined : await textOf(config);
   return [
     await create(map, 0o644, () => EMPTY_MAP),
     await create(servers, 0o644, () => "{}\n"),
     await create(serverState, 0o644, () => EMPTY_SERVER_STATE),
-    await create(defaultCertificate, keyMode, () => selfSignedPem()),
-    // The first line of a crt-list is the certificate for names that no other line has.
-    await create(crtList, 0o644, () => `${defaultCertificate}\n`),
+    ...await writeCertificates(options, kept),
     force
       ? await replace(config, 0o644, haproxyConfig(options))
       : await create(config, 0o644, () => haproxyConfig(options)),
   ];
+}
+
+/**
+ * The crt-list with its first certificate, the one for names that no other line has.
+ *
+ * A haproxy.cfg of somebody else's may name the folder itself (`crt DIR`): HAProxy then reads each file in it as a
+ * certificate, so there they are not made. One that names a crt-list which is missing gets what lies in the folder, in
+ * the order in which HAProxy read the folder.
+ *
+ * @param kept the haproxy.cfg that stays
+ */
+async function writeCertificates(
+  { root }: InitOptions,
+  kept: string | undefined,
+): Promise<readonly WrittenFile[]> {
+  const { crtList, defaultCertificate } = paths(root);
+  const named = kept === undefined ? crtList : crtListIn(kept, basename(crtList));
+  if (named === undefined) return [];
+  const folder = dirname(defaultCertificate);
+  const isMade = kept === undefined || await exists(crtList);
+  const present = isMade ? [] : await certificatesIn(folder);
+  const keyMode = await certificateMode(folder);
+  const made = present.length > 0
+    ? []
+    : [await create(defaultCertificate, keyMode, () => selfSignedPem())];
+  const names = present.length > 0 ? present : [basename(defaultCertificate)];
+  const lines = names.map((name) => `${join(dirname(named), name)}\n`).join("");
+  return [...made, await create(crtList, 0o644, () => lines)];
+}
+
+/** How a haproxy.cfg spells the crt-list of this name; undefined: it names none. */
+function crtListIn(config: string, name: string): string | undefined {
+  for (const line of config.split("\n")) {
+    const [, path] = /^[^#]*\scrt-list\s+["']?([^\s"']+)/.exec(line) ?? [];
+    if (path !== undefined && basename(path) === name) return path;
+  }
+}
+
+async function certificatesIn(folder: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  return entries.map(({ name }) => name).filter((name) => /^[^.].*\.pem$/.test(name)).sort();
 }
 
 /** 0640 where the folder hands its group (HAProxy's) down to its files, else 0600. */
@@ -69,55 +103,4 @@ async function certificateMode(folder: string): Promise<number> {
   const SETGID = 0o2000;
   const { mode } = await Deno.stat(folder);
   return mode !== null && mode & SETGID ? 0o640 : 0o600;
-}
-
-async function create(
-  path: string,
-  mode: number,
-  content: () => string | Promise<string>,
-): Promise<LayoutFile> {
-  if (await exists(path)) return { path, outcome: "kept" };
-  const temporary = await writeBeside(path, mode, await content());
-  try {
-    // A link and not a rename: it fails where somebody else made the file in the meantime.
-    await Deno.link(temporary, path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    return { path, outcome: "kept" };
-  } finally {
-    await Deno.remove(temporary);
-  }
-  await sync(dirname(path));
-  return { path, outcome: "written" };
-}
-
-async function replace(path: string, mode: number, content: string): Promise<LayoutFile> {
-  const outcome = await exists(path) ? "replaced" : "written";
-  await Deno.rename(await writeBeside(path, mode, content), path);
-  await sync(dirname(path));
-  return { path, outcome };
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-async function writeBeside(path: string, mode: number, content: string): Promise<string> {
-  const temporary = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}`);
-  await Deno.mkdir(dirname(path), { recursive: true });
-  await Deno.writeTextFile(temporary, content, { createNew: true, mode });
-  await sync(temporary);
-  return temporary;
-}
-
-/** For a folder: the names in it. */
-async function sync(path: string): Promise<void> {
-  using file = await Deno.open(path);
-  await file.sync();
 }

@@ -23,6 +23,8 @@ export interface InitOptions {
   readonly checkPath?: string;
   /** Whom the workers become when root starts HAProxy; undefined: an ordinary user starts it. */
   readonly account?: { readonly user: string; readonly group: string };
+  /** HAProxy runs in Podman, and its master CLI listens on this port of the loopback; undefined: it runs on this machine. */
+  readonly container?: { readonly name: string; readonly masterPort: number };
 }
 
 /** The contract's defaults under `root`, for an ordinary user. */
@@ -48,6 +50,10 @@ export function paths(root: string) {
     defaultCertificate: join(root, "certs/default.pem"),
     servers: join(root, "conf/servers.json"),
     masterSocket: join(root, "run/master.sock"),
+    /** Of the agent's unit. */
+    environment: join(root, "conf/haproxy-mcp.env"),
+    /** Units and what belongs to them, to be copied into their places. */
+    units: join(root, "systemd"),
     /** Stays empty: the workers' file system once they have read their files. */
     chroot: join(root, "run/chroot"),
   } as const;

@@ -22,7 +22,9 @@ export async function prepareRoot(settings: Settings): Promise<Settings> {
   if (!(await Deno.stat(real)).isDirectory) throw unusable(root, "a folder is");
 
   const files = below(settings.files, real);
-  const folders = new Set(await Promise.all(Object.values(files).map(existingFolder)));
+  // The root itself may be somebody else's: nothing is written right into it, unless a setting says so.
+  const { root: _, ...inside } = files;
+  const folders = new Set(await Promise.all(Object.values(inside).map(existingFolder)));
   for (const folder of folders) await checkWritable(root, folder);
 
   const escapes = await findEscapes(real).catch((cause) => {

@@ -14,12 +14,16 @@ async function temporaryRoot(): Promise<Root> {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-Deno.test("--version is the project's", async () => {
-  assert.deepEqual(await runAgent(["--version"]), {
-    code: 0,
-    stdout: `${project.version}\n`,
-    stderr: "",
-  });
+Deno.test("--version says the project's version, what it was made of, and Deno's version", async () => {
+  for (const flag of ["--version", "-V"]) {
+    const { code, stdout, stderr } = await runAgent([flag]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    const [, version, made] =
+      /^haproxy-mcp (\S+) \((not compiled|commit [0-9a-f]{12}(?:-dirty)?), Deno \d+\.\d+\.\d+\)\n$/
+        .exec(stdout) ?? [];
+    assert.equal(version, project.version, stdout);
+    assert.equal(made === "not compiled", !Deno.env.get("HAPROXY_MCP_TEST"));
+  }
 });
 
 const COMMANDS = ["serve", "stdio", "call", "tools", "doctor", "init", "licences"];

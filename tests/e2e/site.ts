@@ -26,11 +26,11 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
 }
 
 /** A request through HAProxy's plain port. */
-export function get(haproxy: Haproxy, host: string, path = "/"): Promise<Answer> {
+export function get(haproxy: Pick<Haproxy, "options">, host: string, path = "/"): Promise<Answer> {
   return request({ port: haproxy.options.httpPort, host, path });
 }
 
 /** The body that a request through HAProxy is answered with. */
-export async function bodyOf(haproxy: Haproxy, host: string): Promise<string> {
+export async function bodyOf(haproxy: Pick<Haproxy, "options">, host: string): Promise<string> {
   return (await get(haproxy, host)).body;
 }

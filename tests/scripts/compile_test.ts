@@ -234,6 +234,23 @@ Deno.test("the executable prints the licences that lie beside it, with the text 
   assert.match(text, /Copyright 2018-\d+ the Deno authors/);
 });
 
+Deno.test("the executable says which commit its sources are of, and the Deno that runs it", async () => {
+  const { stdout } = await new Deno.Command(executable, { args: ["--version"], clearEnv: true })
+    .output();
+  const text = new TextDecoder().decode(stdout);
+  const { components } = await readSbom();
+  const { version } = components.find(({ type }) => type === "platform")!;
+  const [, commit] = new RegExp(
+    `^haproxy-mcp ${project.version} \\(commit ([0-9a-f]{12})(?:-dirty)?, Deno ${version}\\)\n$`,
+  ).exec(text) ?? [];
+  assert.ok(commit, text);
+  const { code } = await new Deno.Command("git", {
+    args: ["merge-base", "--is-ancestor", commit, "HEAD"],
+    cwd: checkout,
+  }).output();
+  assert.equal(code, 0, `${commit} is no commit of this history`);
+});
+
 Deno.test("sha256sum -c takes the file beside the executable, and refuses another executable", async () => {
   const check = async (folder: string, file: string) =>
     (await new Deno.Command("sha256sum", { args: ["-c", file], cwd: folder, stderr: "null" })

@@ -15,6 +15,8 @@
 import { join } from "node:path";
 import { writeLayout } from "../../lib/init/layout.ts";
 import { defaultOptions, type InitOptions, paths } from "../../lib/init/options.ts";
+import { haproxyContainer, IMAGE_ACCOUNT } from "../../lib/init/quadlet.ts";
+import { masterAddress } from "../../lib/init/systemd.ts";
 import {
   type Haproxy,
   haproxyBinary,
@@ -23,6 +25,8 @@ import {
   withFreePorts,
 } from "./haproxy.ts";
 import { ask, runtimePid, until, untilReplaced } from "./haproxy_cli.ts";
+import { freePort } from "./ports.ts";
+import { generated } from "./units.ts";
 
 /** The host's folders under HAPROXY_ROOT, and where the container has them. */
 export const MOUNTS = {
@@ -31,8 +35,10 @@ export const MOUNTS = {
   run: "/run/haproxy",
 } as const;
 
-/** Pids are the container's. `options` are the host's paths. The official image has no master CLI either. */
+/** Pids are the container's. `options` are the host's paths. */
 export interface PodmanHaproxy extends Omit<Haproxy, "masterAddress" | "masterPid" | "master"> {
+  /** Of the quadlet alone. The official image by itself has no master CLI. */
+  readonly masterAddress?: string;
   /** The container's name. */
   readonly container: string;
   /** A folder for an agent's PATH: the `podman` in it knows this container and no other. */
@@ -43,7 +49,11 @@ export interface PodmanHaproxy extends Omit<Haproxy, "masterAddress" | "masterPi
   podman(...args: string[]): Promise<string>;
 }
 
-export type PodmanHaproxyOptions = Omit<HaproxyOptions, "root" | "map" | "serverState" | "account">;
+export interface PodmanHaproxyOptions
+  extends Omit<HaproxyOptions, "root" | "map" | "serverState" | "account" | "container"> {
+  /** As the unit starts it that Podman's generator makes of `init --quadlet`'s file: mounts, rights, master CLI. */
+  readonly quadlet?: boolean;
+}
 
 const PATIENCE = 20_000;
 const ATTEMPTS = 5;
@@ -70,11 +80,18 @@ export async function podmanProblem(): Promise<string | undefined> {
 export async function startPodmanHaproxy(
   wishes: PodmanHaproxyOptions = {},
 ): Promise<PodmanHaproxy> {
-  const { version = "3.2", edit = (config) => config, domains, state, maxOpenFiles, ...init } =
-    wishes;
+  const {
+    version = "3.2",
+    edit = (config) => config,
+    domains,
+    state,
+    maxOpenFiles,
+    quadlet,
+    ...init
+  } = wishes;
   const folder = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
   const root = join(folder, "root");
-  const configInside = join(MOUNTS.conf, "haproxy.cfg");
+  const configInside = quadlet ? paths(root).config : join(MOUNTS.conf, "haproxy.cfg");
   let engine: Engine | undefined;
   let options: InitOptions;
   const runtime = (command: string) => ask(options.api.address, options.api.port, command);
@@ -89,10 +106,16 @@ export async function startPodmanHaproxy(
   }
 
   async function configure(): Promise<void> {
-    options = withFreePorts({ ...defaultOptions(root), bind: ["127.0.0.1"], ...init }, init);
+    const container = { name: engine!.container, masterPort: freePort() };
+    options = withFreePorts({
+      ...defaultOptions(root),
+      bind: ["127.0.0.1"],
+      ...(quadlet && { account: IMAGE_ACCOUNT, container }),
+      ...init,
+    }, init);
     await writeLayout(options, { force: true });
     const { config, crtList } = paths(root);
-    for (const file of [config, crtList]) await rewrite(file, inside);
+    if (!quadlet) { for (const file of [config, crtList]) await rewrite(file, inside); }
     await rewrite(config, edit);
     if (domains !== undefined) await Deno.writeTextFile(options.map, domains);
     if (state !== undefined) await Deno.writeTextFile(options.serverState, state);
@@ -100,10 +123,15 @@ export async function startPodmanHaproxy(
 
   /** @returns false when a port was lost to somebody else */
   async function launch(): Promise<boolean> {
-    const mounts = Object.entries(MOUNTS).map(([name, path]) =>
-      `--volume=${join(root, name)}:${path}`
-    );
-    await engine!.run([...mounts, ...limits(maxOpenFiles)], "-W", "-db", "-f", configInside);
+    if (quadlet) {
+      const { flags, command } = await quadletStart(options);
+      await engine!.run([...flags, ...limits(maxOpenFiles)], ...command);
+    } else {
+      const mounts = Object.entries(MOUNTS).map(([name, path]) =>
+        `--volume=${join(root, name)}:${path}`
+      );
+      await engine!.run([...mounts, ...limits(maxOpenFiles)], "-W", "-db", "-f", configInside);
+    }
     const ended = async () => await engine!.status() === "exited";
     await until(async () => await answers() || await ended(), PATIENCE);
     if (await answers() && !await ended()) return true;
@@ -158,6 +186,7 @@ export async function startPodmanHaproxy(
     configFile: paths(root).config,
     configInside,
     container: engine.container,
+    ...(quadlet && { masterAddress: masterAddress(options!) }),
     bin: engine.bin,
     podman: engine.podman,
     async workerPid() {
@@ -173,6 +202,15 @@ export async function startPodmanHaproxy(
     logs,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** How the generated unit starts the container, but for what ties it to systemd, its name and its image. */
+async function quadletStart(options: InitOptions) {
+  const { unit } = await generated("haproxy.container", haproxyContainer(options));
+  const [, flags, command] = /^ExecStart=.* -d (.*) \S+\/haproxy:\S+ haproxy (.*)$/m.exec(unit) ??
+    [];
+  if (!flags) throw new Error(`The generated unit starts otherwise:\n${unit}`);
+  return { flags: flags.split(" "), command: command.split(" ") };
 }
 
 /** One Podman with a state of its own, for one container. */
@@ -207,6 +245,11 @@ async function makeEngine(folder: string, version: HaproxyVersion): Promise<Engi
     source,
     image,
   ]);
+
+  // Whom the official image knows.
+  await Deno.mkdir(join(image, "etc"));
+  await Deno.writeTextFile(join(image, "etc/passwd"), "root:x:0:0::/:\nhaproxy:x:99:99::/:\n");
+  await Deno.writeTextFile(join(image, "etc/group"), "root:x:0:\nhaproxy:x:99:\n");
 
   const podman = (...args: string[]) =>
     command(join(bin, "podman"), args).then(({ stdout }) => stdout);

@@ -1,0 +1,296 @@
+#!/usr/bin/env bash
+# install.sh [OPTION...] [-- INIT-OPTION...]: haproxy-mcp as a service of this machine, run as root. What follows -- goes to
+# `haproxy-mcp init`, such as --mcp-host mcp.example.com. Run again it brings the executable and the units up to date.
+#   --haproxy        the distribution's haproxy.service shall serve what init writes
+#   --quadlet        HAProxy shall run in Podman, by haproxy.container
+#                    (neither: only the agent; a HAProxy that runs is left as it is)
+#   --reload WAY     gives the agent what HAPROXY_RELOAD=podman or systemd needs: more rights (docs/install.md)
+#   --root DIR       HAPROXY_ROOT, /opt/haproxy where it is not told
+#   --binary FILE    the executable; beside this script or in dist/ where it is not told
+#   --dry-run        prints each command and runs none
+#   --destdir DIR    puts all below DIR, the root too where it is not told; makes no user and calls no systemctl
+#   --uninstall      takes the agent away again. HAProxy serves on, and the root with all its files stays
+# An installation of the original (Python) haproxy-mcp is taken over: its unit is kept beside ours, its files are read.
+set -euo pipefail
+umask 022 # the agent's user has to get into what root makes
+
+user=haproxy-mcp
+unit=haproxy-mcp.service
+# In the first line of each unit that init writes.
+mark="written by haproxy-mcp init"
+
+fail() {
+  printf 'install.sh: %s\n' "$*" >&2
+  exit 1
+}
+say() { printf '%s\n' "$*"; }
+
+# run COMMAND...: or what it would be.
+run() {
+  if [ "$dry" = 0 ]; then "$@"; else printf '+%s\n' "$(printf ' %q' "$@")"; fi
+}
+# systemd COMMAND...: systemctl, where there is a systemd that runs this machine.
+systemd() { [ -n "$destdir" ] || run systemctl "$@"; }
+
+is_ours() { [ -e "$1" ] && head -n 1 "$1" | grep -qF "$mark"; }
+
+# put SOURCE TARGET MODE: a copy by rename, so that a running executable is no obstacle. Sets `changed` where it was none.
+put() {
+  if [ -e "$1" ] && cmp -s "$1" "$2"; then return; fi
+  changed=1
+  run mkdir -p "$(dirname "$2")"
+  run install -m "$3" "$1" "$2.new"
+  run mv "$2.new" "$2"
+}
+
+# keep TARGET: moves what is another's out of the way.
+keep() {
+  local kept=$1.original
+  [ ! -e "$kept" ] || kept=$kept.$(date +%Y%m%d%H%M%S)
+  run mv "$1" "$kept"
+  say "$1 was another's: it is $kept now."
+}
+
+find_binary() {
+  local here path
+  here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+  for path in "$here/haproxy-mcp" "$here/haproxy-mcp-$(uname -m)" "$here/../dist/haproxy-mcp"; do
+    [ ! -f "$path" ] || { echo "$path" && return; }
+  done
+  fail "there is no executable beside this script and none in dist/. Name it by --binary, or make it: scripts/compile.sh"
+}
+
+check_haproxy_service() {
+  local folder file="" version
+  for folder in /etc /usr/lib /lib; do
+    [ -n "$file" ] || [ ! -e "$folder/systemd/system/haproxy.service" ] || file=$folder/systemd/system/haproxy.service
+  done
+  [ -n "$file" ] || fail "there is no haproxy.service. Install HAProxy 3.0 or newer, or let it run in Podman: --quadlet"
+  grep -q '^ExecStart=.*\$CONFIG.*\$EXTRAOPTS' "$file" ||
+    fail "$file is not like Debian's: it takes no CONFIG and EXTRAOPTS. Start HAProxy by a unit of your own (docs/install.md)."
+  ! grep -qE '^[[:space:]]*(CONFIG|EXTRAOPTS)=' /etc/default/haproxy 2>/dev/null ||
+    fail "/etc/default/haproxy sets CONFIG or EXTRAOPTS, which would win over ours. Take them out and run this again."
+  version=$(PATH=$PATH:/usr/local/sbin:/usr/sbin haproxy -v 2>/dev/null | sed -n '1s/.* version \([0-9]*\)\..*/\1/p')
+  [ "${version:-0}" -ge 3 ] || fail "HAProxy 3.0 or newer is needed, and \`haproxy -v\` says ${version:-nothing}."
+}
+
+check_podman() {
+  [ -e /usr/libexec/podman/quadlet ] || [ -e /usr/lib/podman/quadlet ] ||
+    fail "there is no Podman with quadlets. Install Podman 4.4 or newer."
+  [ ! -e "$quadlet_file" ] || is_ours "$quadlet_file" ||
+    fail "$quadlet_file is another's, so HAProxy runs from it already. Leave --quadlet away, or move that file."
+}
+
+make_user() {
+  if [ -n "$destdir" ] || getent passwd "$user" >/dev/null; then return; fi
+  run useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$user"
+}
+
+# The original's program, with links of its .venv that lead out of the root, which the agent does not start with.
+move_program() {
+  local link
+  [ -d "$root/haproxy_mcp" ] || return 0
+  while IFS= read -r link; do
+    case $(readlink -m "$link") in "$root"/*) continue ;; esac
+    run mv "$root/haproxy_mcp" "$root.python"
+    say "The original's program is $root.python now: links in it lead out of $root."
+    return
+  done < <(find "$root/haproxy_mcp" -type l)
+}
+
+# The group of a HAProxy that does not run as root: it reads the keys by it.
+haproxy_group() {
+  local uid gid
+  read -r uid gid < <(ps -C haproxy -o uid=,gid= --sort=pid 2>/dev/null) || return 0
+  [ "$uid" = 0 ] || echo "$gid"
+}
+
+# The agent owns what it writes, and no more: haproxy.cfg, the unit's settings and the units stay root's, in folders where
+# nobody else can put something in their place (conf/ is sticky).
+give_to_user() {
+  [ -z "$destdir" ] || return 0
+  local group
+  run chown root: "$root"
+  run chown -R root: "$root/systemd"
+  run chown "root:$user" "$root/conf"
+  run chmod 1775 "$root/conf"
+  run find "$root/conf" -mindepth 1 ! -name haproxy.cfg ! -name haproxy-mcp.env ! -name '*.original' \
+    -exec chown -h "$user:" '{}' +
+  run chown -h root: "$root/conf/haproxy.cfg" "$root/conf/haproxy-mcp.env"
+  run chown -R "$user:" "$root/data"
+  run chmod 700 "$root/data"
+  if [ -g "$root/certs" ]; then
+    run chown -R "$user" "$root/certs"
+  elif group=$(haproxy_group) && [ -n "$group" ]; then
+    run chown -R "$user:$group" "$root/certs"
+    run chmod 2750 "$root/certs"
+    run find "$root/certs" -type f -name '*.pem' -exec chmod 640 '{}' +
+  else
+    run chown -R "$user:" "$root/certs"
+  fi
+  run chown "root:$user" "$root/run"
+  run chmod 750 "$root/run"
+}
+
+put_haproxy() {
+  changed=0
+  if [ "$haproxy" = service ]; then
+    # Before anything is stopped for it.
+    run env PATH="$PATH:/usr/local/sbin:/usr/sbin" haproxy -c -q -f "$root/conf/haproxy.cfg" ||
+      fail "HAProxy does not take $root/conf/haproxy.cfg (see above): nothing was changed for it."
+    put "$root/systemd/haproxy.service.d/haproxy-mcp.conf" "$units/haproxy.service.d/haproxy-mcp.conf" 644
+  else
+    put "$root/systemd/haproxy.container" "$quadlet_file" 644
+  fi
+  if [ "$changed" = 0 ]; then return; fi
+  systemd daemon-reload
+  if [ "$haproxy" = service ]; then systemd enable haproxy.service; fi
+  systemd restart haproxy.service
+}
+
+# setting NAME DEFAULT: as the unit's settings have it.
+setting() {
+  local value
+  value=$(sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" "$root/conf/haproxy-mcp.env" 2>/dev/null | tail -n 1)
+  echo "${value:-$2}"
+}
+
+# answers PATH: the agent answers it with 200. The shell's own sockets, as not every machine has curl.
+answers() {
+  # shellcheck disable=SC2016 # the inner shell's
+  [[ $(timeout 5 bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" "$3" >&3 && head -n 1 <&3' \
+    bash "$address" "$port" "$1" 2>/dev/null) == *" 200 "* ]]
+}
+
+wait_until_ready() {
+  local address port tries
+  if [ "$dry" = 1 ] || [ -n "$destdir" ]; then return; fi
+  address=$(setting MCP_HOST 127.0.0.1) port=$(setting MCP_PORT 8000)
+  case $address in 0.0.0.0 | ::) address=127.0.0.1 ;; esac
+  say "Waiting for the agent at $address:$port."
+  for ((tries = 0; tries < 60; tries++)); do
+    if answers /readyz; then
+      say "Ready: HAProxy answers, and holds what the files say."
+      return
+    fi
+    ! systemctl is-failed --quiet "$unit" || break
+    sleep 0.5
+  done
+  answers /healthz || fail "the agent does not run. See: journalctl -u $unit -n 20"
+  [ -z "$haproxy" ] || fail "the agent runs, but HAProxy does not answer it. See: journalctl -u haproxy -n 20"
+  say "The agent runs. HAProxy does not answer it yet, or does not hold what the files say: see above for how to start it," \
+    "and docs/install.md for one that runs already."
+}
+
+next_steps() {
+  local port at=""
+  port=$(setting MCP_PORT 8000)
+  [ "$root" = /opt/haproxy ] || at=" --root $root"
+  say "
+What now:
+  settings      $root/conf/haproxy-mcp.env, then: systemctl restart haproxy-mcp
+  log           journalctl -u haproxy-mcp
+  token         $root/conf/mcp-token.env
+  first domain  runuser -u $user -- haproxy-mcp call haproxy_add_domain --domain example.com --ip 10.0.0.1$at
+  a client      claude mcp add --transport http haproxy http://HOST:$port/mcp --header \"Authorization: Bearer TOKEN\""
+}
+
+install_all() {
+  [ -n "$binary" ] || binary=$(find_binary)
+  [ -f "$binary" ] || fail "there is no $binary."
+  binary=$(readlink -f "$binary")
+  [ -x "$binary" ] || fail "$binary is not executable: chmod +x $binary"
+  "$binary" --version >/dev/null || fail "$binary does not run on this machine ($(uname -m), glibc 2.27 or newer is needed)."
+  case $haproxy in
+    service) [ -n "$destdir" ] || check_haproxy_service ;;
+    quadlet) [ -n "$destdir" ] || check_podman ;;
+  esac
+
+  if [ -e "$units/$unit" ] && ! is_ours "$units/$unit"; then systemd disable --now "$unit"; fi
+  make_user
+  put "$binary" "$bin/haproxy-mcp" 755
+  move_program
+  local init=("$bin/haproxy-mcp" init --root "$root" --systemd)
+  [ "$haproxy" != quadlet ] || init+=(--quadlet)
+  # It reads the settings of another's unit, which therefore still lies in its place. What it says is to be done is what
+  # follows here.
+  run "${init[@]}" "$@" | sed '/^As root, all of which/,/^  systemctl enable --now/d'
+  give_to_user
+
+  if [ -e "$units/$unit" ] && ! is_ours "$units/$unit"; then
+    keep "$units/$unit"
+    [ ! -d "$units/$unit.d" ] || keep "$units/$unit.d"
+  fi
+  put "$root/systemd/$unit" "$units/$unit" 644
+  case $reload in
+    podman) put "$root/systemd/$unit.d/podman.conf" "$units/$unit.d/podman.conf" 644 ;;
+    systemd) put "$root/systemd/50-haproxy-mcp.rules" "$rules/50-haproxy-mcp.rules" 644 ;;
+  esac
+  local agent_changed=$changed
+  [ -z "$haproxy" ] || put_haproxy
+  systemd daemon-reload
+  systemd enable "$unit"
+  if [ "$agent_changed" = 1 ]; then systemd restart "$unit"; else systemd start "$unit"; fi
+  wait_until_ready
+  next_steps
+}
+
+uninstall() {
+  if [ -e "$units/$unit" ]; then
+    is_ours "$units/$unit" || fail "$units/$unit is another's: it is left alone."
+    systemd disable --now "$unit"
+    run rm -f "$units/$unit"
+  fi
+  run rm -f "$units/$unit.d/podman.conf" "$rules/50-haproxy-mcp.rules" "$bin/haproxy-mcp"
+  [ ! -d "$units/$unit.d" ] || run rmdir --ignore-fail-on-non-empty "$units/$unit.d"
+  systemd daemon-reload
+  say "The agent is gone. What stays: $root with all its files, the user $user, and HAProxy, which serves on."
+  if is_ours "$quadlet_file"; then
+    say "To end HAProxy too: systemctl stop haproxy; rm $quadlet_file; systemctl daemon-reload"
+  elif is_ours "$units/haproxy.service.d/haproxy-mcp.conf"; then
+    say "To give HAProxy back its own configuration: rm $units/haproxy.service.d/haproxy-mcp.conf;" \
+      "systemctl daemon-reload; systemctl restart haproxy"
+  fi
+  local kept
+  for kept in "$units/$unit".original*; do
+    [ ! -f "$kept" ] || say "The unit that was there before is $kept."
+  done
+}
+
+usage() {
+  sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+}
+
+root="" binary="" haproxy="" reload="" destdir="" dry=0 act=install changed=0
+while [ $# -gt 0 ]; do
+  case $1 in
+    --haproxy | --quadlet)
+      [ -z "$haproxy" ] || fail "--haproxy and --quadlet exclude each other."
+      if [ "$1" = --haproxy ]; then haproxy=service; else haproxy=quadlet; fi
+      ;;
+    --root | --binary | --destdir | --reload)
+      [ $# -ge 2 ] && [ -n "$2" ] || fail "$1 needs a value. See --help."
+      declare "${1#--}=$2"
+      shift
+      ;;
+    --dry-run) dry=1 ;;
+    --uninstall) act=uninstall ;;
+    --help | -h) usage && exit ;;
+    --) shift && break ;;
+    *) fail "unknown option $1. See --help." ;;
+  esac
+  shift
+done
+case $reload in "" | podman | systemd) ;; *) fail "--reload is podman or systemd." ;; esac
+root=${root:-$destdir/opt/haproxy}
+case $root in /*) ;; *) fail "--root has to be an absolute path." ;; esac
+root=${root%/}
+[ "$act" = install ] || [ $# = 0 ] || fail "what follows -- goes to init: nothing of it with --uninstall."
+
+bin=$destdir/usr/local/bin units=$destdir/etc/systemd/system rules=$destdir/etc/polkit-1/rules.d
+quadlet_file=$destdir/etc/containers/systemd/haproxy.container
+if [ -z "$destdir" ] && [ "$dry" = 0 ]; then
+  [ "$(id -u)" = 0 ] || fail "it has to be run as root. --dry-run shows what it would do."
+  [ -d /run/systemd/system ] || fail "systemd does not run this machine. --destdir DIR shows what it would put where."
+fi
+if [ "$act" = install ]; then install_all "$@"; else uninstall; fi
