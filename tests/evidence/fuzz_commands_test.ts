@@ -109,6 +109,9 @@ function attempts(haproxy: Haproxy, pem: string): Record<CommandName, fc.Arbitra
   const atServer = fc.tuple(backend, server);
   return {
     showInfo: none(commands.showInfo),
+    showCliLevel: none(commands.showCliLevel),
+    showStartupLogs: none(commands.showStartupLogs),
+    showActivity: none(commands.showActivity),
     showMaps: none(commands.showMaps),
     showMap: one(maps, (name) => () => commands.showMap(name)),
     getMap: fc.tuple(maps, key).map((all) => () => commands.getMap(...all)),
