@@ -27,3 +27,12 @@ export function askedAsAdmin<Name extends keyof HaproxySeen>(
   if (need(asked(seen, "level")) === "admin") return looked;
   throw new Skip("the Runtime API does not let us look (see admin-level)");
 }
+
+/** What the tools room has read below the root; skipped where there is none, for the root's own reason. */
+export function underRoot<Name extends "files" | "domains" | "drift">(
+  seen: Seen,
+  name: Name,
+): Examination[Name] {
+  need(seen.root);
+  return need(seen.room)[name];
+}

@@ -2,6 +2,7 @@
 import { daysLeft, lifeLeft } from "../certificates/renewal_time.ts";
 import type { AcmeSettings } from "../config.ts";
 import type { CertificateSeen } from "../../tools/examine_files.ts";
+import { underRoot } from "./asked.ts";
 import {
   type Check,
   counted,
@@ -21,7 +22,7 @@ import type { Seen } from "./seen.ts";
 const OTHERS = 0o007;
 
 function files(seen: Seen): Finding {
-  const { certificates, inventory } = need(need(seen.room).files);
+  const { certificates, inventory } = need(underRoot(seen, "files"));
   const { count, problems } = need(certificates);
   const findings = problems.map((problem) => faultOf(problem));
   const said = (problem: string) => problems.some(({ message }) => message === problem);
@@ -38,7 +39,7 @@ function files(seen: Seen): Finding {
 }
 
 const served = (seen: Seen): readonly CertificateSeen[] =>
-  need(need(need(seen.room).files).inventory).filter(({ served }) => served);
+  need(need(underRoot(seen, "files")).inventory).filter(({ served }) => served);
 
 function expiry(seen: Seen): Finding {
   const now = new Date(seen.now);

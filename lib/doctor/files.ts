@@ -2,6 +2,7 @@
 import type { Entry } from "../supervisor/host/tree.ts";
 import { dirname } from "node:path";
 import type { Files } from "../config.ts";
+import { underRoot } from "./asked.ts";
 import {
   type Check,
   counted,
@@ -105,7 +106,7 @@ function strangers(seen: Seen): Finding {
 }
 
 function desired(seen: Seen): Finding {
-  const read = need(need(seen.room).files).desired;
+  const read = need(underRoot(seen, "files")).desired;
   if ("error" in read) return faultOf(read.error);
   const { domains, servers } = read.value;
   return ok(`${counted(domains, "line")} in the map, ${counted(servers, "server")}`);
@@ -113,7 +114,7 @@ function desired(seen: Seen): Finding {
 
 function serverState(seen: Seen): Finding {
   const { serverState } = seen.settings.files;
-  const files = need(need(seen.room).files);
+  const files = need(underRoot(seen, "files"));
   if ("error" in files.desired) {
     throw new Skip("nobody knows what should be in it (see desired-state)");
   }
@@ -127,7 +128,7 @@ function serverState(seen: Seen): Finding {
 }
 
 function journal(seen: Seen): Finding {
-  const unfinished = need(need(seen.room).files).unfinished;
+  const unfinished = need(underRoot(seen, "files")).unfinished;
   if ("error" in unfinished) return faultOf(unfinished.error);
   const tools = unfinished.value;
   if (tools.length === 0) return ok("no change was cut off");
@@ -139,7 +140,7 @@ function journal(seen: Seen): Finding {
 }
 
 function locks(seen: Seen): Finding {
-  const held = need(need(need(seen.room).files).heldLocks);
+  const held = need(need(underRoot(seen, "files")).heldLocks);
   if (held.length === 0) return ok("no lock is held for long");
   return fault(
     held.map(({ message }) => message).join(" "),

@@ -14,7 +14,7 @@ import {
   warning,
   worstOf,
 } from "./check.ts";
-import { asked, askedAsAdmin } from "./asked.ts";
+import { asked, askedAsAdmin, underRoot } from "./asked.ts";
 import { listensOn } from "./haproxy_config.ts";
 import type { Seen } from "./seen.ts";
 
@@ -154,7 +154,7 @@ function connections(seen: Seen): Finding {
 
 function routes(seen: Seen): Finding {
   asked(seen, "level");
-  const { down, off, astray } = need(need(seen.room).domains);
+  const { down, off, astray } = need(underRoot(seen, "domains"));
   const findings: Finding[] = [];
   if (astray.length > 0) {
     findings.push(fault(
@@ -174,7 +174,7 @@ function routes(seen: Seen): Finding {
 
 function sync(seen: Seen): Finding {
   askedAsAdmin(seen, "level");
-  const { counts, first, problems } = need(need(seen.room).drift);
+  const { counts, first, problems } = need(underRoot(seen, "drift"));
   const total = counts.domains + counts.servers + counts.certificates;
   const findings: Finding[] = problems.filter(({ message }) => !isSaidElsewhere(seen, message))
     .slice(0, 3).map((problem) => faultOf(problem));
