@@ -21,7 +21,7 @@ import {
 } from "./health_components.ts";
 import type { HostStatus } from "./host_acts.ts";
 import type { HaproxyProcess } from "../lib/runtime/process.ts";
-import { isHealthy, readBackends, type ServerRow } from "./server_rows.ts";
+import { isHealthy, isWanted, readBackends } from "./server_rows.ts";
 import { READS, tool } from "./tool.ts";
 
 /** Main bounds its own looks; this is for a main that is busy. */
@@ -105,11 +105,6 @@ async function lookAtHaproxy(context: ToolContext, signal: AbortSignal): Promise
       domainsAstray: domainsOf((backend) => !known.has(backend)),
     };
   });
-}
-
-/** What a person has drained, put into maint or given no weight is out of service on purpose. */
-function isWanted({ wanted, row }: ServerRow): boolean {
-  return wanted ? wanted.state === "ready" && wanted.weight > 0 : row !== undefined;
 }
 
 async function askHost(
