@@ -30,6 +30,7 @@ export const LAYERS: readonly Layer[] = [
   { path: "lib/pause.ts" },
   { path: "lib/rpc" },
   { path: "lib/names" },
+  { path: "lib/overview.ts" },
   { path: "lib/sandbox" },
   {
     // Speaks to the CA and the DNS provider: no file and no HAProxy is within its reach.
@@ -67,6 +68,7 @@ export const LAYERS: readonly Layer[] = [
       "lib/pause.ts",
       "lib/rpc",
       "lib/names",
+      "lib/overview.ts",
     ],
     typesOnly: ["lib/config.ts"],
   },

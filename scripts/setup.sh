@@ -4,11 +4,12 @@
 #   --compile   the same, and what `deno compile` needs on a machine that cannot download Deno's base
 #   --tests     the same, and for the tests HAProxy 3.0, 3.2 and 3.4, a curl with HTTP/3, Podman, acme.sh,
 #               Pebble, an ACME CA: the newest one, and 2.4, which has no renewal information, libfaketime, what reads
-#               units (systemd-analyze, Podman's quadlet), and the MCP clients of tests/clients
+#               units (systemd-analyze, Podman's quadlet), Chromium and axe, which look at the status page, and the MCP
+#               clients of tests/clients
 # It reaches npm's registry and a Debian mirror only. What is there already is kept: a second run takes no time.
 # Source .cache/env.sh afterwards: DENO, DENO_COMPILE, DENORT_BIN, HAPROXY, HAPROXY_3_0 …, CURL_HTTP3, PODMAN,
 # PEBBLE, PEBBLE_CHALLTESTSRV, PEBBLE_2_4, PEBBLE_2_4_CHALLTESTSRV, ACME_SH, LIBFAKETIME, SYSTEMD_ANALYZE, QUADLET,
-# CLIENTS, DENO_DIR.
+# CHROMIUM, AXE, CLIENTS, DENO_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/need.sh
@@ -19,12 +20,14 @@ PAIR_DENO=2.6.8
 PAIR_DENORT=2.6.10
 # What Deno 2.9.6 bundles with, and where it looks for it before it fetches one by itself.
 ESBUILD=0.25.5 ESBUILD_FOLDER=dl/esbuild-0.25.5-1
+AXE=4.14.1
 # SHA-512 of the tarballs on npm.
 declare -A SUMS=(
   [linux-x64-glibc@2.9.6]=de67784ca2c2bb3b0b0e67cea02e4a37b34065ac525643209bae2f83a7e80f4d090400c2a584b6ff942a5dfce09cfe59433de22cff6f05026d120735d7a380a1
   [linux-arm64-glibc@2.9.6]=a68aa1a07f41de7625a2280430f4f9b7c1d8fb005e8ae79ad409f943b7ea809ccfd126265aca12fe852758efe9122038a1fcc8072d4496dfe29f9f312adc44a1
   [linux-x64-glibc@2.6.8]=a18eaa21bcab107b7eaf393ba0727c299809de6390d5e7289d159c5e59bfc0e5ce4550e7ee5f6b128634be539fe10befdb6b4f4c3e499f56f19ba5816415e6a2
   [esbuild/linux-x64]=ba18fc376a1b29313aa5267e68c51baaafb59d7c4d8d92088c28c62dfb16bd5a72ee028238beabb18d4c85187dccbb54b4023bbe980b30ae83c633bc426f6527
+  [axe-core]=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
   [esbuild/linux-arm64]=67d91f6f5bfa66519b5a3f04264f53e9ccd51238eada7b5260b636730ea9019978a0ab5f810b92e073aae3533f05ca0b3f3ad46cd77e4780571721fffe71f156
 )
 
@@ -132,6 +135,16 @@ bring_unit-checkers() {
   bring unit-checkers "what reads units" bash scripts/lib/unit-checkers.sh "$temp/unit-checkers"
 }
 
+bring_chromium() {
+  bring chromium Chromium bash scripts/lib/chromium.sh "$temp/chromium"
+}
+
+# One file of it, which the tests put into a page.
+bring_axe() {
+  bring "axe-$AXE" axe \
+    bash scripts/lib/npm-file.sh "axe-core@$AXE" axe.min.js "$temp/axe-$AXE/axe.min.js" "${SUMS[axe-core]}"
+}
+
 # Another lock is another folder.
 clients_folder() { echo "clients-$(sha256sum <tests/clients/package-lock.json | cut -c 1-12)"; }
 
@@ -230,12 +243,18 @@ declare -A suites=([3.0]=trixie [3.2]=forky,sid [3.4]=sid,experimental)
 haproxies=()
 [ -n "$found_haproxy" ] || haproxies=(3.2)
 programs=()
-[ "$level" != --tests ] || { haproxies=(3.0 3.2 3.4) && programs=(curl podman pebble pebble-2.4 acme.sh faketime unit-checkers); }
+if [ "$level" = --tests ]; then
+  haproxies=(3.0 3.2 3.4)
+  programs=(curl podman pebble pebble-2.4 acme.sh faketime unit-checkers chromium)
+fi
 
 # Asked for before anything starts, so that what is missing is said in one line.
 [ -x "$deno" ] || need_npm
 for folder in "${haproxies[@]/#/haproxy-}" "${programs[@]}"; do [ -d "$cache/$folder" ] || need_debian; done
-[ "$level" != --tests ] || { [ -d "$cache/$(clients_folder)" ] || need_npm; programs+=(clients); }
+if [ "$level" = --tests ]; then
+  for folder in "$(clients_folder)" "axe-$AXE"; do [ -d "$cache/$folder" ] || need_npm; done
+  programs+=(clients axe)
+fi
 
 bring_deno_and_dependencies &
 jobs+=($!)
@@ -274,6 +293,8 @@ assign() { [ ! -e "$cache/$2" ] || echo "export $1=\"\$_cache/$2\""; }
   assign LIBFAKETIME "$(cd "$cache" && echo faketime/root/usr/lib/*/faketime/libfaketimeMT.so.1)"
   assign SYSTEMD_ANALYZE unit-checkers/bin/systemd-analyze
   assign QUADLET unit-checkers/bin/quadlet
+  assign CHROMIUM chromium/bin/chromium
+  assign AXE "axe-$AXE/axe.min.js"
   assign CLIENTS "$(clients_folder)"
   echo 'unset _cache'
 } >"$temp/env.sh"

@@ -20,6 +20,7 @@ import type { Handlers, Peer } from "../lib/rpc/mod.ts";
 import { type Transactions, transactions } from "../lib/transaction/mod.ts";
 import type { HostActs } from "./host_acts.ts";
 import { type Publish, touchedBy, watchFiles } from "./resource_changes.ts";
+import { type Traffic, watchTraffic } from "./traffic.ts";
 
 export interface ToolsSettings {
   readonly files: Files;
@@ -54,6 +55,8 @@ export interface ToolContext {
   readonly issuer: Issuer;
   readonly host: Host;
   readonly auditLog: Pick<AuditLog, "last">;
+  /** What HAProxy has served of late; nothing where it is not looked for all the time. */
+  readonly traffic: Pick<Traffic, "samples">;
   /** One line a call of a writing tool. A disk that can't take it is logged: the call's outcome stands. */
   audit(record: AuditRecord): Promise<void>;
   close(): Promise<void>;
@@ -104,7 +107,8 @@ export async function openContext(
     lock.close();
     throw cause;
   });
-  if (settings.heal) healing = await startHealing({ runtime, ...path });
+  const traffic = watchTraffic();
+  if (settings.heal) healing = await startHealing({ runtime, ...path, ask: traffic.ask });
   const changes = path.certificates;
   const certificates = issuer({
     files,
@@ -149,6 +153,7 @@ export async function openContext(
     issuer: certificates,
     host,
     auditLog,
+    traffic,
     audit,
     async close() {
       await healing?.close();

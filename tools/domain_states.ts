@@ -1,12 +1,6 @@
 /** Which domains can't be served, and whether somebody wants it so. */
 import { domainOfKey } from "../lib/names/domain.ts";
-import {
-  type Backends,
-  isHealthy,
-  readBackends,
-  type ServerRow,
-  type Sides,
-} from "./server_rows.ts";
+import { type Backends, isHealthy, isWanted, readBackends, type Sides } from "./server_rows.ts";
 
 export interface DomainStates {
   readonly backends: Backends;
@@ -38,9 +32,4 @@ export async function readDomainStates(sides: Sides, signal: AbortSignal): Promi
       domainsAstray: domainsOf((backend) => !known.has(backend)),
     };
   });
-}
-
-/** What a person has drained, put into maint or given no weight is out of service on purpose. */
-function isWanted({ wanted, row }: ServerRow): boolean {
-  return wanted ? wanted.state === "ready" && wanted.weight > 0 : row !== undefined;
 }

@@ -6,6 +6,7 @@ import { anyBackend, domain } from "./fields.ts";
 import { backendOf } from "./places.ts";
 import {
   addressOf,
+  checkOf,
   fullName,
   isHealthy,
   readBackend,
@@ -44,15 +45,6 @@ function healthOf(server: ServerRow): z.output<typeof serverHealth> {
     weight: row ? Number(row.weight) : wanted?.weight ?? 0,
     state: wanted?.state ?? null,
   };
-}
-
-/** `L7OK/200`, `L4CON Connection refused`; `* ` in front says that one is under way. */
-function checkOf({ row }: ServerRow): string {
-  if (!row?.check_status) return "";
-  const { check_status, check_code = "", last_chk = "" } = row;
-  const status = check_status.replace(/^\* /, "");
-  const code = check_code === "" ? "" : `/${check_code}`;
-  return `${status}${code}${last_chk === "" ? "" : ` ${last_chk}`}`;
 }
 
 function serverTable(servers: readonly z.output<typeof serverHealth>[]): string {

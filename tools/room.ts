@@ -11,6 +11,7 @@ import { openContext, type ToolContext, type ToolsSettings } from "./context.ts"
 import { type Examination, examine, type ExamineRequest } from "./examine.ts";
 import type { HostActs } from "./host_acts.ts";
 import { measure } from "./measure.ts";
+import { openOverviews } from "./overview.ts";
 import type { Publish } from "./resource_changes.ts";
 import { listResources, readResource, resources } from "./resources.ts";
 import type { Tool, ToolCallContext } from "./tool.ts";
@@ -107,11 +108,13 @@ export function openToolsRoom(
 
   /** What front asks for beside tools: named so that no tool can be. */
   function readHandlers(opened: ToolContext): Handlers {
+    const overviews = openOverviews(opened);
     return {
       "resources/list": (args, _call) => listResources(args, opened),
       "resources/read": (args, call) => readResource(args, opened, call),
       complete: (question) => complete(question, opened),
       measure: (_, { signal }) => measure(opened, signal),
+      overview: (question) => overviews.read(question),
     };
   }
 

@@ -68,18 +68,22 @@ export async function readServers(
  * All backends and their servers, in one exchange that leaves out what is in maint, so that idle slots cost nothing. Only
  * backends that lack one of their servers in it are read whole, in a second.
  */
-export async function readBackends(
-  { runtime, transactions, shape }: Sides,
-  signal: AbortSignal,
-): Promise<Backends> {
-  // A copy: while HAProxy answers, changes go on.
-  const filled = await transactions.read((desired) =>
-    new Map([...desired.pools()].map(([pool, slots]) => [pool, new Map(slots)]))
-  );
-  return await runtime.converse((talk) => backendsOn(talk, filled, shape), { signal });
+export async function readBackends(sides: Sides, signal: AbortSignal): Promise<Backends> {
+  const filled = await filledSlots(sides);
+  return await sides.runtime.converse((talk) => backendsOn(talk, filled, sides.shape), { signal });
 }
 
-async function backendsOn(
+/** A copy: while HAProxy answers, changes go on. */
+export function filledSlots(
+  { transactions }: Pick<Sides, "transactions">,
+): Promise<ReadonlyMap<string, Slots>> {
+  return transactions.read((desired) =>
+    new Map([...desired.pools()].map(([pool, slots]) => [pool, new Map(slots)]))
+  );
+}
+
+/** The same on a conversation that asks for other things, too. */
+export async function backendsOn(
   talk: Conversation,
   filled: ReadonlyMap<string, Slots>,
   shape: PoolShape,
@@ -154,6 +158,20 @@ function serversOf(
 /** HAProxy's word first (UP, DOWN, MAINT, DRAIN, no check), then `1/2` while a check has not made up its mind. */
 export function statusOf({ row }: ServerRow): string {
   return row?.status ?? "not in haproxy.cfg";
+}
+
+/** `L7OK/200`, `L4CON Connection refused`; `* ` in front says that one is under way. */
+export function checkOf({ row }: ServerRow): string {
+  if (!row?.check_status) return "";
+  const { check_status, check_code = "", last_chk = "" } = row;
+  const status = check_status.replace(/^\* /, "");
+  const code = check_code === "" ? "" : `/${check_code}`;
+  return `${status}${code}${last_chk === "" ? "" : ` ${last_chk}`}`;
+}
+
+/** What a person has drained, put into maint or given no weight is out of service on purpose. */
+export function isWanted({ wanted, row }: ServerRow): boolean {
+  return wanted ? wanted.state === "ready" && wanted.weight > 0 : row !== undefined;
 }
 
 /** `10.0.0.1:80`, `[2001:db8::1]:80`: where HAProxy sends requests, or where disk says it should. */

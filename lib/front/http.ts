@@ -1,30 +1,24 @@
 /** The HTTP routes, and the guards in the order in which a request passes them. */
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
-import { readRequestBody } from "@modelcontextprotocol/server";
 import { log, logWithin, newRequestId } from "../log.ts";
-import type { Failures } from "./access/failures.ts";
 import { createHostCheck, createOriginCheck } from "./access/hosts.ts";
-import type { Judge } from "./access/judge.ts";
-import { type Principal, SCOPES } from "./access/principal.ts";
-import { type ProtectedResource, WELL_KNOWN } from "./access/protected_resource.ts";
-import type { Limiter } from "./access/rate.ts";
-import { drop } from "./drop.ts";
-import type { Client } from "./connections.ts";
+import { WELL_KNOWN } from "./access/protected_resource.ts";
+import { readText } from "./body.ts";
+import type { Env, RequestContext } from "./env.ts";
+import { type AccessOptions, guardAccess } from "./guard_access.ts";
 import type { McpEndpoint } from "./mcp/endpoint.ts";
 import { rpcError } from "./mcp/rpc_error.ts";
+import { refuse } from "./refuse.ts";
+import { STATUS_ROUTES } from "./status/paths.ts";
+import type { Status } from "./status/routes.ts";
 
-export interface HttpOptions {
+export interface HttpOptions extends AccessOptions {
   /** Host header names that are answered. */
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
-  readonly judge: Judge;
-  readonly failures: Failures;
-  /** Undefined: no limit. */
-  readonly limiter?: Limiter;
-  /** Where OAuth is on. */
-  readonly resource?: ProtectedResource;
   readonly mcp: McpEndpoint;
+  readonly status: Status;
   /** HAProxy answers, and disk agrees with it. */
   readonly isReady: () => Promise<boolean>;
   /** Prometheus' text format. */
@@ -33,20 +27,10 @@ export interface HttpOptions {
   readonly onAnswer: (route: string, status: number) => void;
 }
 
-interface Env {
-  Bindings: Client;
-  Variables: {
-    readonly requestId: string;
-    readonly principal: Principal;
-    readonly metadataUrl?: string;
-  };
-}
-
 const MAX_BODY_BYTES = 1024 * 1024;
-const BODY_MS = 20_000;
 
 export function createHttpApp(options: HttpOptions) {
-  const { allowedHosts, allowedOrigins, resource, mcp } = options;
+  const { allowedHosts, allowedOrigins, resource, mcp, status } = options;
   const app = new Hono<Env>();
   app.use(identify(options.onAnswer));
   app.get("/healthz", (c) => c.text("ok"));
@@ -65,21 +49,22 @@ export function createHttpApp(options: HttpOptions) {
     return c.body(await options.metrics());
   });
   app.on("POST", "/mcp", async (c) => {
-    const body = await readBody(c);
-    if (body === "late") return refuse(c, 408, "The body did not arrive in time. Send it again.");
-    if (body === "broken") return refuse(c, 400, "The body broke off, or is no HTTP.");
-    if (body.tooLarge) {
-      await drop(c.req.raw.body);
-      return refuse(c, 413, `The body is larger than ${MAX_BODY_BYTES} bytes. Send less at once.`);
-    }
-    return await mcp.handle(c.req.raw, { ...handedOn(c), parsedBody: parse(body.text) });
+    const text = await readText(c, MAX_BODY_BYTES);
+    if (text instanceof Response) return text;
+    return await mcp.handle(c.req.raw, { ...handedOn(c), parsedBody: parse(text) });
   });
   app.on(["GET", "DELETE"], "/mcp", (c) => mcp.handle(c.req.raw, handedOn(c)));
   app.all("/mcp", (c) => {
     c.header("Allow", "GET, POST, DELETE");
     return refuse(c, 405, `${c.req.method} is not a method of /mcp.`);
   });
-  app.notFound((c) => refuse(c, 404, "There is nothing here. MCP is served at /mcp."));
+  app.get("/", status.page);
+  app.get("/status/events", status.events);
+  app.post("/", (c, next) => c.var.signedInBy === "form" ? status.signIn(c) : next());
+  app.post("/status/sign-out", status.signOut);
+  app.notFound((c) =>
+    refuse(c, 404, "There is nothing here. MCP is served at /mcp, the status page at /.")
+  );
   app.onError((error, c) => {
     log.error(`${c.req.method} ${c.req.path} failed: ${error.stack ?? error}`);
     const data = { request_id: c.var.requestId };
@@ -88,7 +73,9 @@ export function createHttpApp(options: HttpOptions) {
   return app;
 }
 
-const handedOn = ({ var: { principal, requestId, metadataUrl }, env: { gone } }: Context<Env>) => ({
+const handedOn = (
+  { var: { principal, requestId, metadataUrl }, env: { gone } }: RequestContext,
+) => ({
   admitted: { principal, requestId, metadataUrl },
   gone,
 });
@@ -111,7 +98,7 @@ function identify(onAnswer: HttpOptions["onAnswer"]): MiddlewareHandler<Env> {
   };
 }
 
-const ROUTES = ["/mcp", "/healthz", "/readyz", "/metrics"];
+const ROUTES = ["/mcp", "/healthz", "/readyz", "/metrics", ...STATUS_ROUTES];
 
 /** Host first, then Origin: after both, what a browser sends comes from a page that we know. */
 function guardHosts(hosts: readonly string[], origins: readonly string[]): MiddlewareHandler<Env> {
@@ -144,95 +131,7 @@ function guardHosts(hosts: readonly string[], origins: readonly string[]): Middl
   };
 }
 
-function guardAccess(
-  { judge, failures, limiter, resource }: HttpOptions,
-): MiddlewareHandler<Env> {
-  const metadataUrl = (c: Context<Env>) => resource?.metadataUrl(c.req.header("host")!);
-  return async (c, next) => {
-    const { address } = c.env;
-    const verdict = await judge(c.req.header("authorization"), address);
-    const key = verdict.ok ? verdict.principal.key : address;
-    const wait = limiter?.take(key);
-    if (wait !== undefined) return tooMany(c, wait, "Too many requests.");
-    if (verdict.ok) {
-      c.set("principal", verdict.principal);
-      if (verdict.principal.oauth) c.set("metadataUrl", metadataUrl(c));
-      return await next();
-    }
-    if (verdict.why === "issuer unreachable") {
-      c.header("Retry-After", String(ISSUER_RETRY_S));
-      return refuse(c, 503, "The token's issuer does not answer. Try again later.");
-    }
-    if (verdict.why === "wrong token") {
-      const wait = await failures.note(address);
-      if (wait !== undefined) return tooMany(c, wait, "Too many wrong tokens.");
-    }
-    c.header("WWW-Authenticate", challenge(verdict.why, metadataUrl(c)));
-    const { status, message } = REFUSALS[verdict.why];
-    return refuse(c, status, verdict.message ?? message);
-  };
-}
-
-/** Not sooner is it asked again. */
-const ISSUER_RETRY_S = 5;
-
-const HOW = `Send "Authorization: Bearer TOKEN" with one of the token file.`;
-const REFUSALS = {
-  "no token": { status: 401, message: `A token is needed. ${HOW}` },
-  "wrong token": { status: 401, message: `This token is not accepted. ${HOW}` },
-  "insufficient scope": {
-    status: 403,
-    message: "This token has none of the scopes haproxy:read and haproxy:write.",
-  },
-} as const;
-
-/**
- * RFC 6750 §3: an error code only where a token was sent. RFC 9728 §5.1: where clients find the issuer. MCP 2025-11-25,
- * "Protected Resource Metadata Discovery Requirements": the scopes that they are to ask it for.
- */
-function challenge(why: keyof typeof REFUSALS, metadataUrl: string | undefined): string {
-  const parameters = [
-    ...(why === "wrong token" ? [`error="invalid_token"`] : []),
-    ...(why === "insufficient scope" ? [`error="insufficient_scope"`] : []),
-    ...(metadataUrl ? [`scope="${SCOPES.join(" ")}"`, `resource_metadata="${metadataUrl}"`] : []),
-  ];
-  return ["Bearer", parameters.join(", ")].join(" ").trimEnd();
-}
-
-function tooMany(c: Context<Env>, seconds: number, what: string) {
-  c.header("Retry-After", String(seconds));
-  return refuse(c, 429, `${what} Try again after ${seconds} s.`);
-}
-
-function refuse(
-  c: Context<Env>,
-  status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 429 | 503,
-  message: string,
-) {
-  log.debug(`${c.env.address} ${c.req.method} ${c.req.path}: ${status} ${message}`);
-  return c.json(rpcError(-32000, message, { request_id: c.var.requestId }), status);
-}
-
 const quoted = (header: string | undefined) => JSON.stringify(header?.slice(0, 255) ?? "");
-
-/** A sender that is slow, or has gone, is not waited for. */
-async function readBody({ req }: Context<Env>) {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), BODY_MS));
-  // A length that is told and small is kept to by what reads HTTP: the body can be taken whole, at a quarter of the cost.
-  // But of a body in chunks a Content-Length beside them says nothing (RFC 9112, 6.3).
-  const isSmall = req.header("transfer-encoding") === undefined &&
-    Number(req.header("content-length") ?? Infinity) <= MAX_BODY_BYTES;
-  const read = isSmall
-    ? req.raw.text().then((text) => ({ tooLarge: false as const, text }))
-    : readRequestBody(req.raw, MAX_BODY_BYTES);
-  const body = read.catch((): "broken" => "broken");
-  try {
-    return await Promise.race([body, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 function parse(text: string): unknown {
   try {

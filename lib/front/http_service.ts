@@ -2,6 +2,7 @@
 import type { FrontSettings } from "../config.ts";
 import { log } from "../log.ts";
 import type { Measured } from "../measured.ts";
+import type { Overview } from "../overview.ts";
 import { pause } from "../pause.ts";
 import { createFailures } from "./access/failures.ts";
 import { createJudge, isKeyOfToken, keyOfToken, type Tokens } from "./access/judge.ts";
@@ -11,9 +12,12 @@ import { createLimiter } from "./access/rate.ts";
 import { CONNECTION_TIMES, listen } from "./connections.ts";
 import type { Changes } from "./mcp/changes.ts";
 import { createHttpApp } from "./http.ts";
+import { createLasting } from "./lasting.ts";
 import { createMcpEndpoint } from "./mcp/endpoint.ts";
 import { createServerFactory, type ServerOptions } from "./mcp/server.ts";
 import { measuring } from "./measuring.ts";
+import { createShare } from "./share.ts";
+import { createStatus } from "./status/routes.ts";
 import type { ToolsClient } from "./tools_client.ts";
 
 export interface HttpServiceOptions
@@ -50,16 +54,21 @@ export function openHttpService(options: HttpServiceOptions): HttpService {
     trusted: { networks: trustedNetworks, access: trustedAccess },
     ...(oauth && { verify: createTokenVerifier(oauth) }),
   });
+  // Those of MCP and of the status page together.
+  const lasting = createLasting(maxSessions);
+  // Each is a connection: the other half is for everybody else, and for the probes.
+  const share = createShare(Math.ceil(options.maxConnections / 2));
   const mcp = createMcpEndpoint({
     newServer: createServerFactory({ ...options, transport: "http" }),
     changes,
-    limits: {
-      max: maxSessions,
-      idleMs: sessionIdle * 1_000,
-      maxStreams: maxSessions,
-      // Each is a connection: the other half is for everybody else, and for the probes.
-      maxUnderWay: Math.ceil(options.maxConnections / 2),
-    },
+    limits: { max: maxSessions, idleMs: sessionIdle * 1_000, maxStreams: maxSessions },
+    lasting,
+    share,
+  });
+  const status = createStatus({
+    look: (question) => tools.read<Overview>("overview", question),
+    lasting,
+    share,
   });
   const measure = measuring(() => tools.read<Measured>("measure", undefined));
   const app = createHttpApp({
@@ -70,10 +79,11 @@ export function openHttpService(options: HttpServiceOptions): HttpService {
     ...(rate && { limiter: createLimiter(rate) }),
     ...(oauth && { resource: protectedResource(oauth) }),
     mcp,
+    status,
     isReady: async () => isInSync(await measure()),
     metrics: () =>
       metrics.text(
-        { connections: listening.open, sessions: mcp.sessions, streams: mcp.streams },
+        { connections: listening.open, sessions: mcp.sessions, streams: lasting.size },
         measure,
       ),
     onAnswer: metrics.onAnswer,
@@ -88,7 +98,9 @@ export function openHttpService(options: HttpServiceOptions): HttpService {
     tokensChanged() {
       const { full, read } = tokens();
       const accepted = new Set([...full, ...read].map(keyOfToken));
-      mcp.revoke((key) => isKeyOfToken(key) && !accepted.has(key));
+      const isOut = (key: string) => isKeyOfToken(key) && !accepted.has(key);
+      mcp.revoke(isOut);
+      lasting.revoke(isOut);
     },
     async stop(graceMs) {
       const drained = listening.drain();
@@ -96,6 +108,8 @@ export function openHttpService(options: HttpServiceOptions): HttpService {
       // A call's answer leaves in the turns after its end; the GET streams never end by themselves.
       await pause(1);
       await mcp.close();
+      status.close();
+      lasting.close();
       await Promise.race([drained, pause(FLUSH_MS)]);
       listening.close();
     },

@@ -1,4 +1,4 @@
-/** Streams that last: a session's GET and subscriptions/listen. They end with the token that opened them, too. */
+/** Streams that last: a session's GET, subscriptions/listen, a status page's events. They end with the token that opened them, too. */
 import type { Principal } from "./access/principal.ts";
 import { follow } from "./follow.ts";
 
@@ -12,6 +12,8 @@ export interface Lasting {
   open(principal: Principal, gone: AbortSignal): LastingStream | undefined;
   /** Ends the streams of whoever is no longer let in. */
   revoke(isOut: (key: string) => boolean): void;
+  /** Ends all. */
+  close(): void;
 }
 
 export interface LastingStream {
@@ -21,8 +23,8 @@ export interface LastingStream {
   close(): void;
 }
 
-const putOut = (controller: AbortController) =>
-  controller.abort(new DOMException("The token is no longer accepted.", "AbortError"));
+const putOut = (controller: AbortController, why = "The token is no longer accepted.") =>
+  controller.abort(new DOMException(why, "AbortError"));
 
 /** setTimeout takes no more. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -51,6 +53,9 @@ export function createLasting(max: number): Lasting {
     },
     revoke(isOut) {
       for (const [controller, key] of streams) if (isOut(key)) putOut(controller);
+    },
+    close() {
+      for (const controller of streams.keys()) putOut(controller, "The server stops.");
     },
   };
 }

@@ -72,7 +72,7 @@ export function createMetrics(): Metrics {
   const sessions = gauge("sessions", "Sessions of the protocols up to 2025-11-25.");
   const streams = gauge(
     "streams",
-    "Open streams that last: GET of a session, subscriptions/listen.",
+    "Open streams that last: GET of a session, subscriptions/listen, status pages.",
   );
   const memory = gauge("resident_memory_bytes", "Memory of the whole process.");
   gauge("build_info", "Always 1.", ["version", "deno"])

@@ -2,10 +2,10 @@
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
 import { unlessAborted } from "../pause.ts";
-import type { RuntimeClient } from "../runtime/connection.ts";
-import type { HaproxyProcess } from "../runtime/process.ts";
+import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
+import { type HaproxyProcess, processOf, readInfo } from "../runtime/process.ts";
 import type { Convergence } from "./converge.ts";
-import { describeSeveral, readProcess, readProcesses, severalError } from "./processes.ts";
+import { describeSeveral, readProcesses, severalError } from "./processes.ts";
 import { countKinds, countsInWords } from "./subject.ts";
 
 const LOOK_EVERY_MS = 1_000;
@@ -27,10 +27,13 @@ export interface HealingParts {
   reconcile(): Promise<Convergence & { readonly process: HaproxyProcess }>;
   /** Finishes what a process left half-way, if there is any. */
   finish(): Promise<void>;
+  /** May ask for more, on the connection of a look that has just met this process. */
+  readonly ask?: (talk: Conversation, process: HaproxyProcess) => Promise<void>;
 }
 
 /** Looks for the first time before it returns: where HAProxy answers, it is in line then. */
-export async function startHealing({ runtime, reconcile, finish }: HealingParts): Promise<Healing> {
+export async function startHealing(parts: HealingParts): Promise<Healing> {
+  const { runtime, reconcile, finish, ask } = parts;
   /** Keys of the processes that hold what disk says. */
   const inLine = new Set<string>();
   let last: string | undefined;
@@ -42,7 +45,11 @@ export async function startHealing({ runtime, reconcile, finish }: HealingParts)
   const failing = reminder();
 
   async function look(): Promise<void> {
-    const { key, pid, stopping } = await readProcess(runtime);
+    const { key, pid, stopping } = await runtime.converse(async (talk) => {
+      const process = processOf(await readInfo(talk));
+      await ask?.(talk, process);
+      return process;
+    });
     if (down.over()) log.info(`HAProxy answers again, process ${pid}`);
     // A reload's old worker: the next look meets the new one.
     if (stopping) return;

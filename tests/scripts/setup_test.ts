@@ -133,6 +133,19 @@ Deno.test("the private Podman runs without an environment, from any place", asyn
   }
 });
 
+Deno.test("the private Chromium shows a page without an environment, from any place", async () => {
+  const moved = await Deno.makeTempDir();
+  try {
+    const show = 'cp -r "$1" "$2" && exec env -i HOME="$2" "$2/bin/chromium" --no-sandbox ' +
+      "--disable-gpu --dump-dom 'data:text/html,<p>shown'";
+    const bin = join(variable("CHROMIUM"), "../..");
+    const { stdout } = await bash(["-c", show, "bash", bin, join(moved, "c")], "/");
+    assert.match(stdout, /<p>shown<\/p>/);
+  } finally {
+    await Deno.remove(moved, { recursive: true });
+  }
+});
+
 Deno.test("the MCP clients are those of the lock, which names no registry's host", async () => {
   const lock = await Deno.readTextFile(join(checkout, "tests/clients/package-lock.json"));
   assert.equal(await Deno.readTextFile(join(variable("CLIENTS"), "package-lock.json")), lock);

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Access } from "../../config.ts";
 import { createNetworks } from "../../names/networks.ts";
 import type { TokenVerifier } from "./oauth.ts";
+import { cookieOf } from "./page_cookie.ts";
 import type { Principal } from "./principal.ts";
 
 /** SHA-256 digests of the tokens that are accepted, by what they grant. The tokens stay in main. */
@@ -23,8 +24,14 @@ export type Verdict =
 /**
  * Judges by the Authorization header and the socket's peer address: no header that a proxy or a
  * client sets says where a request comes from. A token that is right counts before the network.
+ *
+ * @param cookie the status page's, on its own routes; it stands for the token that signed in, where no other one is sent
  */
-export type Judge = (authorization: string | undefined, address: string) => Promise<Verdict>;
+export type Judge = (
+  authorization: string | undefined,
+  address: string,
+  cookie?: string,
+) => Promise<Verdict>;
 
 export interface JudgeOptions {
   readonly tokens: () => Tokens;
@@ -35,9 +42,13 @@ export interface JudgeOptions {
 
 export function createJudge({ tokens, trusted, verify }: JudgeOptions): Judge {
   const isTrusted = createNetworks(trusted.networks);
-  return async (authorization, address) => {
+  return async (authorization, address, cookie) => {
     const token = /^Bearer +([!-~]+) *$/i.exec(authorization ?? "")?.[1];
-    const own = token === undefined ? undefined : ownToken(token, tokens());
+    const own = token !== undefined
+      ? ownToken(token, tokens())
+      : cookie !== undefined
+      ? signedIn(cookie, tokens())
+      : undefined;
     if (own) return { ok: true, principal: { ...own, address } };
     const verified = token === undefined ? undefined : await verify?.(token);
     if (verified?.ok) {
@@ -49,7 +60,7 @@ export function createJudge({ tokens, trusted, verify }: JudgeOptions): Judge {
       const { access } = trusted;
       return { ok: true, principal: { access, who: "trusted network", address, key: address } };
     }
-    if (token === undefined) return { ok: false, why: "no token" };
+    if (token === undefined && cookie === undefined) return { ok: false, why: "no token" };
     return { ok: false, why: verified?.why ?? "wrong token", message: verified?.message };
   };
 }
@@ -58,20 +69,32 @@ const TOKEN_KEY = "token ";
 export const keyOfToken = (digest: Uint8Array): string => TOKEN_KEY + digest.toHex();
 export const isKeyOfToken = (key: string): boolean => key.startsWith(TOKEN_KEY);
 
-/** Digests have one length and each is compared in full: the time taken tells nothing about a token. */
-function ownToken(
-  token: string,
-  { full, read }: Tokens,
-): Pick<Principal, "access" | "who" | "key"> | undefined {
+type Own = Pick<Principal, "access" | "who" | "key">;
+
+function ownToken(token: string, tokens: Tokens): Own | undefined {
   // Not crypto.subtle, which is five times as slow: it hands each digest to another thread.
   const given = new Uint8Array(createHash("sha256").update(token).digest());
-  const placeIn = (digests: readonly Uint8Array[]) =>
-    digests.map((digest) =>
-      digest.length === given.length &&
-      digest.reduce((difference, byte, i) => difference | (byte ^ given[i]), 0) === 0
-    ).indexOf(true) + 1;
-  const [inFull, inRead] = [placeIn(full), placeIn(read)];
-  const key = keyOfToken(given);
-  if (inFull > 0) return { access: "full", who: `MCP_TOKEN ${inFull}`, key };
-  if (inRead > 0) return { access: "read", who: `MCP_READONLY_TOKEN ${inRead}`, key };
+  return firstOf(tokens, (digest) => isSame(digest, given));
+}
+
+function signedIn(cookie: string, tokens: Tokens): Own | undefined {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const given = bytes(cookie);
+  return firstOf(tokens, (digest) => isSame(bytes(cookieOf(keyOfToken(digest))), given));
+}
+
+function firstOf({ full, read }: Tokens, isIt: (digest: Uint8Array) => boolean): Own | undefined {
+  // All of them, whichever it is.
+  const [inFull, inRead] = [full, read].map((digests) => digests.map(isIt).indexOf(true));
+  if (inFull >= 0) {
+    return { access: "full", who: `MCP_TOKEN ${inFull + 1}`, key: keyOfToken(full[inFull]) };
+  }
+  if (inRead < 0) return undefined;
+  return { access: "read", who: `MCP_READONLY_TOKEN ${inRead + 1}`, key: keyOfToken(read[inRead]) };
+}
+
+/** Compared in full: the time taken tells nothing about a token. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length &&
+    a.reduce((difference, byte, i) => difference | (byte ^ b[i]), 0) === 0;
 }

@@ -7,9 +7,9 @@ import {
 } from "@modelcontextprotocol/server";
 import { coalesce, isStream } from "../coalesce.ts";
 import { follow } from "../follow.ts";
-import { createLasting } from "../lasting.ts";
+import type { Lasting } from "../lasting.ts";
 import type { SessionLimits } from "../sessions.ts";
-import { createShare } from "../share.ts";
+import type { Share } from "../share.ts";
 import type { Changes } from "./changes.ts";
 import { type HandedOn, HOLD_MS, logRefusal, type TakenOn, toHandlers } from "./handed_on.ts";
 import { listenedIn } from "./messages.ts";
@@ -20,9 +20,7 @@ import { createSessionEndpoint } from "./session_endpoint.ts";
 export interface McpEndpoint {
   handle(request: Request, handed: HandedOn): Promise<Response>;
   readonly sessions: number;
-  /** Streams that last: a session's GET, and subscriptions/listen. */
-  readonly streams: number;
-  /** Ends the sessions and the lasting streams of whoever is no longer let in. */
+  /** Ends the sessions of whoever is no longer let in. */
   revoke(isOut: (key: string) => boolean): void;
   /** Ends all sessions and what is in flight. */
   close(): Promise<void>;
@@ -34,17 +32,18 @@ export interface EndpointOptions {
   readonly limits: SessionLimits & {
     /** Lasting streams that may be open at once. */
     readonly maxStreams: number;
-    /** Requests of one principal that may be without a whole answer at once, lasting streams included. */
-    readonly maxUnderWay: number;
   };
+  /** A session's GET, and subscriptions/listen. */
+  readonly lasting: Lasting;
+  /** Requests of one principal that are without a whole answer, lasting streams included. */
+  readonly share: Share;
 }
 
 /** A session keeps what its client says of itself. */
 const MAX_INITIALIZE = 64 * 1024;
 
-export function createMcpEndpoint({ newServer, changes, limits }: EndpointOptions): McpEndpoint {
-  const lasting = createLasting(limits.maxStreams);
-  const share = createShare(limits.maxUnderWay);
+export function createMcpEndpoint(options: EndpointOptions): McpEndpoint {
+  const { newServer, changes, limits, lasting, share } = options;
   const sessions = createSessionEndpoint({ newServer, limits, lasting });
   const modern = createMcpHandler(newServer, {
     legacy: "reject",
@@ -115,9 +114,6 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
     get sessions() {
       return sessions.size;
     },
-    get streams() {
-      return lasting.size;
-    },
     async handle(request, handed) {
       const release = share.take(handed.admitted.principal.key);
       if (!release) return busy("Too many requests of this caller have no answer yet.");
@@ -131,10 +127,7 @@ export function createMcpEndpoint({ newServer, changes, limits }: EndpointOption
         throw cause;
       }
     },
-    revoke(isOut) {
-      sessions.revoke(isOut);
-      lasting.revoke(isOut);
-    },
+    revoke: sessions.revoke,
     async close() {
       sessions.close();
       await modern.close();
