@@ -59,7 +59,11 @@ export const fault = (message: string, remedy: string): Finding => ({
 });
 export const skipped = (message: string): Finding => ({ status: "skipped", message });
 
-/** An error is the finding, its hint the remedy; @param remedy where it has none */
+/**
+ * An error is the finding, its hint the remedy.
+ *
+ * @param remedy where it has no hint
+ */
 export function faultOf({ code, message, hint }: AgentErrorData, remedy?: string): Finding {
   return fault(message, hint ?? remedy ?? `docs/troubleshooting.md says what ${code} means.`);
 }
@@ -76,7 +80,7 @@ export function worstOf(findings: readonly Finding[], fine: string): Finding {
     const those = findings.filter((each) => each.status === status);
     if (those.length === 0) continue;
     const remedies = new Set(those.flatMap((each) => "remedy" in each ? [each.remedy] : []));
-    const message = those.map((each) => each.message).join("; ");
+    const message = those.map((each) => each.message.replace(/\.$/, "")).join("; ");
     return { status, message, remedy: [...remedies].join(" ") };
   }
   return ok(fine);

@@ -92,7 +92,7 @@ function version(seen: Seen): Finding {
   );
 }
 
-/** OPENSSL is on with each of them (haproxy -vv). */
+/** As `haproxy -vv` names them. */
 const TLS_LIBRARIES = ["OPENSSL", "OPENSSL_AWSLC", "OPENSSL_WOLFSSL"];
 
 function domainMap(seen: Seen): Finding {
