@@ -74,6 +74,16 @@ export function need<T>(looked: Looked<T>): T {
   throw new Skip(looked.error.message);
 }
 
+/** What a file says. What this user may not read is the check access's finding, and no other's; all else that is wrong is. */
+export function readable<T>(looked: Looked<T>): Looked<T> {
+  if ("error" in looked && isDenied(looked.error.message)) {
+    throw new Skip("this user may not read it (see access)");
+  }
+  return looked;
+}
+
+export const isDenied = (message: string): boolean => /Permission denied/.test(message);
+
 /** The worst of several, with what is wrong in all of that kind; `fine` where there are none. */
 export function worstOf(findings: readonly Finding[], fine: string): Finding {
   for (const status of ["fault", "warning"] as const) {

@@ -11,6 +11,7 @@ import {
   named,
   need,
   ok,
+  readable,
   Skip,
   skipped,
   warning,
@@ -105,7 +106,7 @@ function strangers(seen: Seen): Finding {
 }
 
 function desired(seen: Seen): Finding {
-  const read = need(need(seen.room).files).desired;
+  const read = readable(need(need(seen.room).files).desired);
   if ("error" in read) return faultOf(read.error);
   const { domains, servers } = read.value;
   return ok(`${counted(domains, "line")} in the map, ${counted(servers, "server")}`);
@@ -117,7 +118,7 @@ function serverState(seen: Seen): Finding {
   if ("error" in files.desired) {
     throw new Skip("nobody knows what should be in it (see desired-state)");
   }
-  const flaw = files.serverStateFlaw;
+  const flaw = readable(files.serverStateFlaw);
   if ("error" in flaw) return faultOf(flaw.error);
   if (flaw.value === null) return ok(`${serverState} is what servers.json says`);
   return fault(
@@ -127,7 +128,7 @@ function serverState(seen: Seen): Finding {
 }
 
 function journal(seen: Seen): Finding {
-  const unfinished = need(need(seen.room).files).unfinished;
+  const unfinished = readable(need(need(seen.room).files).unfinished);
   if ("error" in unfinished) return faultOf(unfinished.error);
   const tools = unfinished.value;
   if (tools.length === 0) return ok("no change was cut off");

@@ -107,7 +107,8 @@ function domainMap(seen: Seen): Finding {
 function crtList(seen: Seen): Finding {
   const list = askedAsAdmin(seen, "crtList");
   if ("value" in list) return ok(`HAProxy serves the certificates of ${list.value}`);
-  if (list.error.code === "TIMEOUT") throw new Skip(list.error.message);
+  // TIMEOUT and STATE_IO are about the lock that has to be held meanwhile.
+  if (/^(TIMEOUT|STATE_IO)$/.test(list.error.code)) throw new Skip(list.error.message);
   return faultOf(list.error);
 }
 
