@@ -9,6 +9,7 @@ import {
   fault,
   faultOf,
   type Finding,
+  isDenied,
   named,
   need,
   ok,
@@ -24,6 +25,8 @@ const OTHERS = 0o007;
 function files(seen: Seen): Finding {
   const { certificates, inventory } = need(underRoot(seen, "files"));
   const { count, problems } = need(certificates);
+  const denied = problems.filter(({ message }) => isDenied(message));
+  if (denied.length > 0) throw new Skip("this user may not read them all (see access)");
   const findings = problems.map((problem) => faultOf(problem));
   const said = (problem: string) => problems.some(({ message }) => message === problem);
   // What needs a look into key and chain; of those alone that HAProxy has to serve.

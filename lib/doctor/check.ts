@@ -59,7 +59,11 @@ export const fault = (message: string, remedy: string): Finding => ({
 });
 export const skipped = (message: string): Finding => ({ status: "skipped", message });
 
-/** An error is the finding, its hint the remedy; @param remedy where it has none */
+/**
+ * An error is the finding, its hint the remedy.
+ *
+ * @param remedy where it has no hint
+ */
 export function faultOf({ code, message, hint }: AgentErrorData, remedy?: string): Finding {
   return fault(message, hint ?? remedy ?? `docs/troubleshooting.md says what ${code} means.`);
 }
@@ -70,13 +74,23 @@ export function need<T>(looked: Looked<T>): T {
   throw new Skip(looked.error.message);
 }
 
+/** What a file says. What this user may not read is the check access's finding, and no other's; all else that is wrong is. */
+export function readable<T>(looked: Looked<T>): Looked<T> {
+  if ("error" in looked && isDenied(looked.error.message)) {
+    throw new Skip("this user may not read it (see access)");
+  }
+  return looked;
+}
+
+export const isDenied = (message: string): boolean => /Permission denied/.test(message);
+
 /** The worst of several, with what is wrong in all of that kind; `fine` where there are none. */
 export function worstOf(findings: readonly Finding[], fine: string): Finding {
   for (const status of ["fault", "warning"] as const) {
     const those = findings.filter((each) => each.status === status);
     if (those.length === 0) continue;
     const remedies = new Set(those.flatMap((each) => "remedy" in each ? [each.remedy] : []));
-    const message = those.map((each) => each.message).join("; ");
+    const message = those.map((each) => each.message.replace(/\.$/, "")).join("; ");
     return { status, message, remedy: [...remedies].join(" ") };
   }
   return ok(fine);

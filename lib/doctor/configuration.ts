@@ -7,6 +7,7 @@ import {
   type Check,
   fault,
   type Finding,
+  isDenied,
   named,
   need,
   ok,
@@ -39,6 +40,9 @@ function haproxyConfig(seen: Seen): Finding {
     return fault(seen.config.error.message, seen.config.error.hint ?? "Make it readable.");
   }
   const { valid, errors, warnings } = need(seen.parser);
+  if (!valid && errors.every(({ message }) => isDenied(message))) {
+    throw new Skip(`HAProxy's check, run by this user, may not read it all: ${errors[0].message}`);
+  }
   if (!valid) {
     const placed = errors.map(({ file, line, message }) =>
       line === undefined ? message : `${file}:${line}: ${message}`

@@ -12,6 +12,7 @@ import {
   named,
   need,
   ok,
+  readable,
   Skip,
   skipped,
   warning,
@@ -106,7 +107,7 @@ function strangers(seen: Seen): Finding {
 }
 
 function desired(seen: Seen): Finding {
-  const read = need(underRoot(seen, "files")).desired;
+  const read = readable(need(underRoot(seen, "files")).desired);
   if ("error" in read) return faultOf(read.error);
   const { domains, servers } = read.value;
   return ok(`${counted(domains, "line")} in the map, ${counted(servers, "server")}`);
@@ -118,7 +119,7 @@ function serverState(seen: Seen): Finding {
   if ("error" in files.desired) {
     throw new Skip("nobody knows what should be in it (see desired-state)");
   }
-  const flaw = files.serverStateFlaw;
+  const flaw = readable(files.serverStateFlaw);
   if ("error" in flaw) return faultOf(flaw.error);
   if (flaw.value === null) return ok(`${serverState} is what servers.json says`);
   return fault(
@@ -128,7 +129,7 @@ function serverState(seen: Seen): Finding {
 }
 
 function journal(seen: Seen): Finding {
-  const unfinished = need(underRoot(seen, "files")).unfinished;
+  const unfinished = readable(need(underRoot(seen, "files")).unfinished);
   if ("error" in unfinished) return faultOf(unfinished.error);
   const tools = unfinished.value;
   if (tools.length === 0) return ok("no change was cut off");

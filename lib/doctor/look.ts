@@ -1,4 +1,5 @@
 /** Looks at everything that the checks judge. Every look stands alone and is bounded in time; none leaves a trace. */
+import { join } from "node:path";
 import type { Settings } from "../config.ts";
 import type { Environment } from "../config/reader.ts";
 import { AgentError } from "../errors.ts";
@@ -31,6 +32,8 @@ import { lookAtSettingsFile } from "./settings_file.ts";
 const LOOK_MS = 10_000;
 /** For several, and for HAProxy's own check, which reads every certificate. */
 const LONG_LOOK_MS = 30_000;
+/** Paths that a program takes as its arguments. */
+const MAX_CERTIFICATES = 2_000;
 
 /**
  * @param environment what the settings were read from, flags laid over it
@@ -108,12 +111,17 @@ async function parse(acts: ProgramActs, config: Looked<string>): Promise<ConfigC
   return await acts.checkConfig(undefined, { signal: AbortSignal.timeout(LONG_LOOK_MS) });
 }
 
-/** Those of them that are there. */
+/** Of what the agent reads and writes what is there, certificates included. */
 async function accessToOwn({ files }: Settings, signal: AbortSignal) {
+  const { certsFolder } = files;
+  // One that this user may not list is named itself.
+  const entries = await Array.fromAsync(Deno.readDir(certsFolder)).catch(() => []);
+  const certificates = entries.filter(({ name, isFile }) => isFile && name.endsWith(".pem"))
+    .slice(0, MAX_CERTIFICATES).map(({ name }) => join(certsFolder, name));
   const there = await Promise.all(
     ownPaths(files).map(async (path) => await Deno.lstat(path).then(() => [path], () => [])),
   );
-  return await accessOf(there.flat(), signal);
+  return await accessOf([...there.flat(), ...certificates], signal);
 }
 
 /** Files that maps are used in, on this machine, none of which is haproxy.cfg. */

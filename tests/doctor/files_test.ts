@@ -63,6 +63,25 @@ Deno.test("servers-state is not judged while nobody knows what should be in it",
   );
 });
 
+Deno.test("what this user may not read is said by access, and by nobody else", () => {
+  const denied = unseen("Could not read x: Permission denied (os error 13).", "STATE_IO");
+  const problems = [denied.error];
+  const files = {
+    desired: denied,
+    unfinished: denied,
+    certificates: saw({ count: 0, problems }),
+  };
+  for (const name of ["desired-state", "journal", "certificate-files"]) {
+    assert.match(told(name, { files }), /^skipped: this user may not read .*\(see access\)$/);
+  }
+  const errors = [{ file: "/x.cfg", line: 1, message: "cannot open file 'y' : Permission denied" }];
+  const parser = saw({ valid: false, by: "binary" as const, warnings: [], errors });
+  assert.match(
+    told("haproxy-cfg", { seen: { parser } }),
+    /^skipped: HAProxy's check, run by this user/,
+  );
+});
+
 Deno.test("journal counts what was cut off", () => {
   const unfinished = saw(["haproxy_add_domain", "haproxy_add_server"]);
   assert.equal(

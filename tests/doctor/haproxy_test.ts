@@ -84,7 +84,7 @@ Deno.test("sync leaves out what another check says already", () => {
   const files = { certificates: saw({ count: 1, problems: [problem] }) };
   assert.deepEqual(judge("sync", { room: { drift }, files }), {
     status: "fault",
-    message: other.message,
+    message: "HAProxy's certificates are locked",
     remedy: "Reload.",
   });
 });
