@@ -3,7 +3,15 @@ import { join } from "node:path";
 
 const checkout = new URL("../../", import.meta.url).pathname;
 
-for (const document of ["README.md", "SECURITY.md", "docs/access.md", "docs/clients.md"]) {
+for (
+  const document of [
+    "README.md",
+    "SECURITY.md",
+    "docs/access.md",
+    "docs/clients.md",
+    "docs/shell.md",
+  ]
+) {
   Deno.test(`${document} names only tests and scripts that there are`, async () => {
     const text = await Deno.readTextFile(join(checkout, document));
     for (const [, path] of text.matchAll(/`?((?:tests|scripts|lib)\/[\w/.-]*\w)/g)) {
