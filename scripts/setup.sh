@@ -3,11 +3,12 @@
 #   (nothing)   Deno 2.9.6, a HAProxy from 3.0 on, and the npm dependencies of deno.lock
 #   --compile   the same, and what `deno compile` needs on a machine that cannot download Deno's base
 #   --tests     the same, and for the tests HAProxy 3.0, 3.2 and 3.4, a curl with HTTP/3, Podman, acme.sh,
-#               Pebble, an ACME CA: the newest one, and 2.4, which has no renewal information, libfaketime, and the MCP
-#               clients of tests/clients
+#               Pebble, an ACME CA: the newest one, and 2.4, which has no renewal information, libfaketime, zsh and fish,
+#               and the MCP clients of tests/clients
 # It reaches npm's registry and a Debian mirror only. What is there already is kept: a second run takes no time.
 # Source .cache/env.sh afterwards: DENO, DENO_COMPILE, DENORT_BIN, HAPROXY, HAPROXY_3_0 …, CURL_HTTP3, PODMAN,
-# PEBBLE, PEBBLE_CHALLTESTSRV, PEBBLE_2_4, PEBBLE_2_4_CHALLTESTSRV, ACME_SH, LIBFAKETIME, CLIENTS, DENO_DIR.
+# PEBBLE, PEBBLE_CHALLTESTSRV, PEBBLE_2_4, PEBBLE_2_4_CHALLTESTSRV, ACME_SH, LIBFAKETIME, TEST_ZSH, TEST_FISH, CLIENTS,
+# DENO_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/need.sh
@@ -127,6 +128,10 @@ bring_faketime() {
     bash scripts/lib/debian-root.sh "$temp/faketime" faketime bookworm "faketime=0.9.10-*"
 }
 
+bring_shells() {
+  bring shells "zsh and fish" bash scripts/lib/debian-root.sh "$temp/shells" zsh,fish trixie zsh fish
+}
+
 # Another lock is another folder.
 clients_folder() { echo "clients-$(sha256sum <tests/clients/package-lock.json | cut -c 1-12)"; }
 
@@ -225,7 +230,7 @@ declare -A suites=([3.0]=trixie [3.2]=forky,sid [3.4]=sid,experimental)
 haproxies=()
 [ -n "$found_haproxy" ] || haproxies=(3.2)
 programs=()
-[ "$level" != --tests ] || { haproxies=(3.0 3.2 3.4) && programs=(curl podman pebble pebble-2.4 acme.sh faketime); }
+[ "$level" != --tests ] || { haproxies=(3.0 3.2 3.4) && programs=(curl podman pebble pebble-2.4 acme.sh faketime shells); }
 
 # Asked for before anything starts, so that what is missing is said in one line.
 [ -x "$deno" ] || need_npm
@@ -267,6 +272,8 @@ assign() { [ ! -e "$cache/$2" ] || echo "export $1=\"\$_cache/$2\""; }
   done
   assign ACME_SH acme.sh/root/usr/bin/acme.sh
   assign LIBFAKETIME "$(cd "$cache" && echo faketime/root/usr/lib/*/faketime/libfaketimeMT.so.1)"
+  assign TEST_ZSH shells/bin/zsh
+  assign TEST_FISH shells/bin/fish
   assign CLIENTS "$(clients_folder)"
   echo 'unset _cache'
 } >"$temp/env.sh"
