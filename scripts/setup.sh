@@ -3,13 +3,13 @@
 #   (nothing)   Deno 2.9.6, a HAProxy from 3.0 on, and the npm dependencies of deno.lock
 #   --compile   the same, and what `deno compile` needs on a machine that cannot download Deno's base
 #   --tests     the same, and for the tests HAProxy 3.0, 3.2 and 3.4, a curl with HTTP/3, Podman, acme.sh,
-#               Pebble, an ACME CA: the newest one, and 2.4, which has no renewal information, libfaketime, what reads
-#               units (systemd-analyze, Podman's quadlet), Chromium and axe, which look at the status page, and the MCP
-#               clients of tests/clients
+#               Pebble, an ACME CA: the newest one, and 2.4, which has no renewal information, libfaketime, zsh and fish,
+#               what reads units (systemd-analyze, Podman's quadlet), Chromium and axe, which look at the status page, and
+#               the MCP clients of tests/clients
 # It reaches npm's registry and a Debian mirror only. What is there already is kept: a second run takes no time.
 # Source .cache/env.sh afterwards: DENO, DENO_COMPILE, DENORT_BIN, HAPROXY, HAPROXY_3_0 …, CURL_HTTP3, PODMAN,
-# PEBBLE, PEBBLE_CHALLTESTSRV, PEBBLE_2_4, PEBBLE_2_4_CHALLTESTSRV, ACME_SH, LIBFAKETIME, SYSTEMD_ANALYZE, QUADLET,
-# CHROMIUM, AXE, CLIENTS, DENO_DIR.
+# PEBBLE, PEBBLE_CHALLTESTSRV, PEBBLE_2_4, PEBBLE_2_4_CHALLTESTSRV, ACME_SH, LIBFAKETIME, TEST_ZSH, TEST_FISH,
+# SYSTEMD_ANALYZE, QUADLET, CHROMIUM, AXE, CLIENTS, DENO_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/need.sh
@@ -131,6 +131,10 @@ bring_faketime() {
     bash scripts/lib/debian-root.sh "$temp/faketime" faketime bookworm "faketime=0.9.10-*"
 }
 
+bring_shells() {
+  bring shells "zsh and fish" bash scripts/lib/debian-root.sh "$temp/shells" zsh,fish trixie zsh fish
+}
+
 bring_unit-checkers() {
   bring unit-checkers "what reads units" bash scripts/lib/unit-checkers.sh "$temp/unit-checkers"
 }
@@ -245,7 +249,7 @@ haproxies=()
 programs=()
 if [ "$level" = --tests ]; then
   haproxies=(3.0 3.2 3.4)
-  programs=(curl podman pebble pebble-2.4 acme.sh faketime unit-checkers chromium)
+  programs=(curl podman pebble pebble-2.4 acme.sh faketime shells unit-checkers chromium)
 fi
 
 # Asked for before anything starts, so that what is missing is said in one line.
@@ -295,6 +299,8 @@ assign() { [ ! -e "$cache/$2" ] || echo "export $1=\"\$_cache/$2\""; }
   assign QUADLET unit-checkers/bin/quadlet
   assign CHROMIUM chromium/bin/chromium
   assign AXE "axe-$AXE/axe.min.js"
+  assign TEST_ZSH shells/bin/zsh
+  assign TEST_FISH shells/bin/fish
   assign CLIENTS "$(clients_folder)"
   echo 'unset _cache'
 } >"$temp/env.sh"

@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import { packBackup, unpackBackup } from "../lib/backup/archive.ts";
 import { collect } from "../lib/backup/collect.ts";
 import type { Places } from "../lib/backup/owned.ts";
-import { type PlanParts, planRestore } from "../lib/backup/plan.ts";
+import { type PlanParts, planRestore, type RestorePlan } from "../lib/backup/plan.ts";
 import { AgentError } from "../lib/errors.ts";
 import { countKinds, countsInWords } from "../lib/reconcile/subject.ts";
 import type { CallContext } from "../lib/rpc/mod.ts";
@@ -66,6 +66,8 @@ export interface RestoreAnswer {
   }[];
   /** What of the backup is not put in place, a clause each. */
   readonly kept: readonly string[];
+  /** Certificates' files that no list names any more: HAProxy serves them until it is reloaded. */
+  readonly unlisted: readonly string[];
   /** Absent where it was not asked. */
   readonly haproxy?: {
     /** `1 domain and 2 servers`. */
@@ -123,17 +125,17 @@ export function restore(
     assertAllowed(order, context);
     const content = unpackBackup(order.content, archive);
     const { paths, transactions } = context;
-    let kept: readonly string[] = [];
+    let rest: Pick<RestorePlan, "kept" | "unlisted"> = { kept: [], unlisted: [] };
     const { changes, haproxy } = await transactions.replace({
       signal,
       dryRun,
       offline,
       async plan() {
         const options = { archive, withoutCertificates };
-        const plan = await planRestore(content, partsOf(order, context), options);
-        kept = plan.kept;
-        if (!dryRun && plan.changes.length > 0) await keepWhatIsThere(order, context);
-        return plan.changes;
+        const { changes, ...more } = await planRestore(content, partsOf(order, context), options);
+        rest = more;
+        if (!dryRun && changes.length > 0) await keepWhatIsThere(order, context);
+        return changes;
       },
     });
     if (haproxy && haproxy.problems.length > 0) {
@@ -143,7 +145,7 @@ export function restore(
     const answer = {
       at: content.manifest.at,
       files,
-      kept,
+      ...rest,
       ...(haproxy && {
         haproxy: {
           changed: countsInWords(countKinds(haproxy.changed)),

@@ -12,6 +12,7 @@ import type { CollectParts } from "./collect.ts";
 import {
   assertPemLoads,
   assertPemsThere,
+  type CertificateLists,
   certificateListsOf,
   listedPems,
   parseRoutes,
@@ -39,6 +40,8 @@ export interface RestorePlan {
   readonly changes: readonly FileChange[];
   /** What of the backup is not put in place, a clause each. */
   readonly kept: readonly string[];
+  /** Certificates' files that no list will name: HAProxy serves them until it is reloaded. */
+  readonly unlisted: readonly string[];
 }
 
 const UNKNOWN_PLACES: Places = { configFile: "/", tokenFile: "/" };
@@ -58,6 +61,7 @@ export async function planRestore(
   const routes = routesOf(backup, shape, archive);
   const changes: FileChange[] = [];
   const kept: string[] = [];
+  let unlisted: readonly string[] = [];
 
   const now = (path: string) =>
     files.signature(path) === "missing" ? Promise.resolve(undefined) : files.readBytes(path);
@@ -85,7 +89,7 @@ export async function planRestore(
     { name: "conf/servers.state", path: paths.serverState, kind: "state", certificates: false },
     new TextEncoder().encode(renderServerStateFile(routes.servers)),
   );
-  return { changes: inOrder(changes), kept };
+  return { changes: inOrder(changes), kept, unlisted };
 
   async function put(each: Owned, content: Uint8Array): Promise<void> {
     const before = await now(each.path);
@@ -117,14 +121,24 @@ export async function planRestore(
 
   async function checkCertificates(): Promise<void> {
     const lists = certificateListsOf(backup, archive);
-    const before = await now(paths.crtList);
-    const linesNow = before ? lenient(() => parseCrtListFile(text(before), paths.crtList)) : [];
+    const before = await listsHere();
     const onDisk = (name: string) => isThere(join(paths.certsFolder, basename(name)));
-    assertPemsThere(lists, (name) => backup.files.has(name) || onDisk(name), linesNow ?? []);
-    for (const name of listedPems(lists)) {
+    assertPemsThere(lists, (name) => backup.files.has(name) || onDisk(name), before.lines ?? []);
+    const listed = listedPems(lists);
+    for (const name of listed) {
       const content = backup.files.get(name);
       if (content) await assertPemLoads(content, `${archive}: ${name}`);
     }
+    const old = [...listedPems(before)].filter((name) => !listed.has(name) && onDisk(name));
+    // Without a list of its own a backup leaves the one that is here.
+    unlisted = lists.lines ? old.map((name) => basename(name)).sort() : [];
+  }
+
+  async function listsHere(): Promise<CertificateLists> {
+    const [list, json] = [await now(paths.crtList), await now(paths.certificates)];
+    const lines = list && lenient(() => parseCrtListFile(text(list), paths.crtList));
+    const known = json && lenient(() => parseCertificatesFile(text(json), paths.certificates));
+    return { ...lines && { lines }, ...known && { json: known } };
   }
 
   /**
@@ -132,8 +146,7 @@ export async function planRestore(
    * or the agent would take it for somebody else's, and no longer renew it.
    */
   async function withRecordsHere(content: Uint8Array): Promise<Uint8Array> {
-    const here = await now(paths.certificates);
-    const known = here && lenient(() => parseCertificatesFile(text(here), paths.certificates));
+    const { json: known } = await listsHere();
     if (!known) return content;
     const then = parseCertificatesFile(text(content), NAMES.certificates);
     const records = new Map(then.records);

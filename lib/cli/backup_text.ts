@@ -24,9 +24,14 @@ export function backupText(
 export function restoreText(
   answer: RestoreAnswer & { readonly archive: string; readonly dryRun: boolean },
 ): string {
-  const { archive, dryRun, at, files, kept } = answer;
+  const { archive, dryRun, at, files, kept, unlisted } = answer;
   const from = `${archive}, of ${at}`;
-  const left = kept.map((clause) => `Not put back: ${clause}.`);
+  const left = [
+    ...kept.map((clause) => `Not put back: ${clause}.`),
+    ...unlisted.length > 0
+      ? [`Served until HAProxy's next reload, as no list names them then: ${unlisted.join(", ")}.`]
+      : [],
+  ];
   if (dryRun) {
     const lines = files.filter(({ lines }) => lines.length > 0).flatMap(({ file, lines }) => [
       `${file}:`,

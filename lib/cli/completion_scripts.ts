@@ -19,7 +19,7 @@ const BASH = shell`
 # bash completion of haproxy-mcp: source <(haproxy-mcp completions bash)
 _haproxy_mcp() {
   local line=@{COMP_LINE:0:COMP_POINT} words current cut= mark reply candidate
-  read -ra words <<<"$line"
+  read -a words <<<"$line" # without -r: a backslash goes from what it protects
   [[ $line != *[[:space:]] ]] || words+=("")
   current=@{words[-1]#[\'\"]}
   mapfile -t reply < <("@{1/#\~/$HOME}" complete -- "@{words[@]:1:@{#words[@]}-2}" "$current" 2>/dev/null)
@@ -79,7 +79,7 @@ const FISH = shell`
 # fish completion of haproxy-mcp: haproxy-mcp completions fish | source
 function __haproxy_mcp_complete
     set -l words (commandline -opc)
-    set -l current (commandline -ct)
+    set -l current (commandline -ct | string unescape; or commandline -ct)
     set -l program $words[1]
     set -e words[1]
     set -l reply ($program complete -- $words "$current" 2>/dev/null)

@@ -23,9 +23,6 @@ export function completionsCommand(finish: Finish): Command {
     });
 }
 
-/** Nobody waits longer for what a press of the tab key brings. */
-const PATIENCE_MS = 2_000;
-
 /** Not in any help: the scripts ask it. Whatever fails, it is silent, as it would be in the midst of a command line. */
 export function completeCommand(rooms: RoomEntries, finish: Finish): Command {
   return new Command("complete")
@@ -62,11 +59,7 @@ async function ask(
 ): Promise<Candidate[]> {
   const settings = settingsFrom(flags);
   const quiet = { ...settings, logging: { ...settings.logging, level: "ERROR" } } as const;
-  const late = new Promise<never>((_, reject) =>
-    Deno.unrefTimer(setTimeout(() => reject(new Error("too late")), PATIENCE_MS))
-  );
-  const asked = withShell(quiet, rooms, (shell) => shell.complete(question));
-  const { values } = await Promise.race([asked, late]);
+  const { values } = await withShell(quiet, rooms, (shell) => shell.complete(question));
   // Those that begin otherwise a shell would not take: *.example.com for example.com.
   return values.filter((value) => value.startsWith(question.value))
     .map((value) => ({ value: before + value, about: "" }));

@@ -26,7 +26,8 @@ Deno.test("--version says the project's version, what it was made of, and Deno's
   }
 });
 
-const COMMANDS = ["serve", "stdio", "call", "tools", "doctor", "init", "licences"];
+const COMMANDS = ["serve", "stdio", "call", "tools", "doctor", "init", "backup", "restore"]
+  .concat("completions", "man", "licences");
 for (const command of [[], ...COMMANDS.map((name) => [name])]) {
   Deno.test(`${[...command, "--help"].join(" ")} shows one example`, async () => {
     const { code, stdout, stderr } = await runAgent([...command, "--help"]);
@@ -43,6 +44,12 @@ for (
     [["serve", "--root", ""], /--root <dir>.*empty/],
     [["licences", "all"], /too many arguments/],
     [["call"], /Which tool\?/],
+    [["backup"], /missing required argument 'file'/],
+    [["backup", "-", "--json"], /stdout is the archive/],
+    [["restore"], /missing required argument 'file'/],
+    [["restore", "a", "b"], /too many arguments/],
+    [["completions"], /missing required argument 'shell'/],
+    [["completions", "csh"], /Allowed choices are bash, zsh, fish/],
   ] as const
 ) {
   Deno.test(`${JSON.stringify(args)}: exit 2`, async () => {
@@ -134,6 +141,36 @@ Deno.test("call: a corrupt file is exit 4, and stays as it is", async () => {
   assert.equal(code, 4);
   assert.match(stderr, /servers\.json, line 2/);
   assert.equal(await Deno.readTextFile(file), "{\n  pool_1: {}\n}\n");
+});
+
+for (
+  const [args, code, message] of [
+    [["backup", "/nowhere-at-all/a.tar"], 1, /no such folder/],
+    [["backup", "/tmp"], 1, /\/tmp exists\. Hint: .*--force/],
+    [["restore", "/nowhere-at-all/a.tar"], 1, /There is no \/nowhere-at-all\/a\.tar/],
+    [["restore", "/tmp"], 1, /it is not a file/],
+    [["restore", "/etc/hostname"], 4, /is no whole backup/],
+  ] as const
+) {
+  Deno.test(`${args.join(" ")}: exit ${code}, with --json too`, async () => {
+    await using root = await temporaryRoot();
+    const env = { HAPROXY_ROOT: root.path, HAPROXY_PORT: "1" };
+    const said = await runAgent(args, env);
+    assert.deepEqual([said.code, said.stdout], [code, ""]);
+    assert.match(said.stderr, message);
+    const json = await runAgent([...args, "--json"], env);
+    assert.equal(json.code, code);
+    assert.ok(JSON.parse(json.stdout).error.code);
+  });
+}
+
+Deno.test("complete is silent whatever fails", async () => {
+  for (const words of [["call", "add_server", "--domain", ""], ["nothing"], []]) {
+    const { code, stderr } = await runAgent(["complete", "--", ...words], {
+      HAPROXY_ROOT: "/nowhere-at-all",
+    });
+    assert.deepEqual([code, stderr], [0, ""], words.join(" "));
+  }
 });
 
 Deno.test("call: MCP_READ_ONLY refuses a tool that changes something", async () => {

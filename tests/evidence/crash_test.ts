@@ -4,7 +4,13 @@
  */
 import { startAcmeRig } from "../support/acme/rig.ts";
 import { randomFrom, seedFor } from "../support/evidence/record.ts";
-import { CHANGES, openEvidenceSite, openOrderingSite, ORDERS } from "../support/evidence/site.ts";
+import {
+  CHANGES,
+  openEvidenceSite,
+  openOrderingSite,
+  openRestoringSite,
+  ORDERS,
+} from "../support/evidence/site.ts";
 import { type Finding, report, strike } from "../support/evidence/strike.ts";
 
 const LANES = 2;
@@ -20,6 +26,13 @@ Deno.test("a crash at any point of any change leaves the whole of it or nothing,
     }
   }));
   await report(t, findings);
+});
+
+Deno.test("a crash at any point of a restore leaves the state of the backup or the one before, whole", async (t) => {
+  const random = randomFrom(seedFor("crash points of a restore"));
+  const { haproxy, change } = await openRestoringSite();
+  await using _haproxy = haproxy;
+  await report(t, await strike(haproxy, change, random));
 });
 
 Deno.test("a crash at any point of an order leaves the old certificate or the new one, on disk as in HAProxy", async (t) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import type { AcmeRig } from "../acme/rig.ts";
-import { callFromShell } from "../agent.ts";
+import { callFromShell, runAgent } from "../agent.ts";
 import type { Haproxy, HaproxyVersion } from "../haproxy.ts";
 import { startHaproxy } from "../haproxy.ts";
 import { openPki } from "../pki.ts";
@@ -14,6 +14,8 @@ import { lookAt, type View } from "./view.ts";
 export interface Change {
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
+  /** The command line, where it is no tool that is called; its answer is JSON. */
+  readonly words?: readonly string[];
 }
 
 export async function openEvidenceSite(version: HaproxyVersion = "3.2"): Promise<Haproxy> {
@@ -68,6 +70,27 @@ export const CHANGES: readonly Change[] = [
   change("haproxy_load_cert", { domain: "a.test" }),
   change("haproxy_delete_cert", { domain: "c.test", confirm: true }),
 ];
+
+/** The site with another state than its backup's; and the restore of that: lists, keys, servers, the user's own copy. */
+export async function openRestoringSite(): Promise<{ haproxy: Haproxy; change: Change }> {
+  const haproxy = await openEvidenceSite();
+  try {
+    const archive = join(haproxy.root, "all.tar");
+    const { code, stderr } = await runAgent(haproxy, ["backup", archive, "--with-secrets"]);
+    assert.equal(code, 0, stderr);
+    await using rig = await openMoreTools(haproxy);
+    await rig.call("delete_cert", { domain: "c.test" });
+    await rig.call("remove_domain", { domain: "c.test" });
+    await rig.call("add_domain", { domain: "d.test", ip: "10.0.2.1", wildcard: true });
+    await rig.call("set_server_weight", { domain: "a.test", slot: 1, weight: 3 });
+    await rig.call("save_state");
+    const change = { tool: "restore", args: {}, words: ["restore", archive, "--json"] };
+    return { haproxy, change };
+  } catch (cause) {
+    await haproxy[Symbol.asyncDispose]();
+    throw cause;
+  }
+}
 
 const HOST = "example.test";
 

@@ -44,13 +44,13 @@ export async function callUntil(
   args: object,
   order: PointsOrder,
   env: Readonly<Record<string, string>> = {},
+  words: readonly string[] = ["call", tool, "--json", "--args", JSON.stringify(args)],
 ): Promise<StoppedCall> {
   const path = (name: keyof typeof POINTS_FILES) => join(haproxy.root, POINTS_FILES[name]);
   for (const name of ["point", "answer", "log"] as const) {
     await Deno.remove(path(name)).catch(() => {});
   }
   await Deno.writeTextFile(path("order"), JSON.stringify(order));
-  const words = ["call", tool, "--json", "--args", JSON.stringify(args)];
   const child = new Deno.Command("sh", {
     args: ["-c", `${LEASH} exec "$@" </dev/null`, "sh", testExecutable(), ...words],
     clearEnv: true,

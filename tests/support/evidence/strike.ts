@@ -23,7 +23,7 @@ const SAMPLE = 2;
  */
 export async function strike(
   haproxy: Haproxy,
-  { tool, args, env }: Change & { readonly env?: Readonly<Record<string, string>> },
+  { tool, args, env, words }: Change & { readonly env?: Readonly<Record<string, string>> },
   random: () => number,
   look: (haproxy: Haproxy) => Promise<View> = lookAt,
 ): Promise<Finding[]> {
@@ -31,7 +31,7 @@ export async function strike(
   const before = await look(haproxy);
   const findings: Finding[] = [];
   {
-    await using call = await callUntil(haproxy, tool, args, { at: 0 }, env);
+    await using call = await callUntil(haproxy, tool, args, { at: 0 }, env, words);
     const told = await call.told;
     assert.ok(told.done, `${tool}: ${told.text}`);
   }
@@ -47,7 +47,7 @@ export async function strike(
     for (const at of chosen) {
       if (!asBefore) await putBack(haproxy, files);
       asBefore = false;
-      await using call = await callUntil(haproxy, tool, args, { at }, env);
+      await using call = await callUntil(haproxy, tool, args, { at }, env, words);
       if (call.point === undefined) continue;
       tried += 1;
       const told = inFull(await BLOWS[blow](call.point, call, haproxy));
