@@ -86,14 +86,17 @@ make_user() {
   run useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$user"
 }
 
-# The original's program, with links of its .venv that lead out of the root, which the agent does not start with.
+# The original's program, with links of its .venv that lead out of the root, which the agent does not start with. Sets
+# `moved` to where it is then.
 move_program() {
   local link
   [ -d "$root/haproxy_mcp" ] || return 0
   while IFS= read -r link; do
     case $(readlink -m "$link") in "$root"/*) continue ;; esac
-    run mv "$root/haproxy_mcp" "$root.python"
-    say "The original's program is $root.python now: links in it lead out of $root."
+    moved=$root.python
+    [ ! -e "$moved" ] || moved=$moved.$(date +%Y%m%d%H%M%S)
+    run mv "$root/haproxy_mcp" "$moved"
+    say "The original's program is $moved now: links in it lead out of $root."
     return
   done < <(find "$root/haproxy_mcp" -type l)
 }
@@ -110,7 +113,8 @@ haproxy_group() {
 give_to_user() {
   [ -z "$destdir" ] || return 0
   local group
-  run chown root: "$root"
+  run chown "root:$user" "$root"
+  run chmod g+rx "$root"
   run chown -R root: "$root/systemd"
   run chown "root:$user" "$root/conf"
   run chmod 1775 "$root/conf"
@@ -176,8 +180,14 @@ wait_until_ready() {
     ! systemctl is-failed --quiet "$unit" || break
     sleep 0.5
   done
-  answers /healthz || fail "the agent does not run. See: journalctl -u $unit -n 20"
-  [ -z "$haproxy" ] || fail "the agent runs, but HAProxy does not answer it. See: journalctl -u haproxy -n 20"
+  if ! answers /healthz; then
+    journalctl -u "$unit" -n 5 -o cat --no-pager >&2 || true
+    fail "the agent does not run (see above, or journalctl -u $unit)."
+  fi
+  if [ -n "$haproxy" ]; then
+    journalctl -u haproxy.service -n 5 -o cat --no-pager >&2 || true
+    fail "the agent runs, but HAProxy does not answer it (see above, or journalctl -u haproxy)."
+  fi
   say "The agent runs. HAProxy does not answer it yet, or does not hold what the files say: see above for how to start it," \
     "and docs/install.md for one that runs already."
 }
@@ -206,18 +216,26 @@ install_all() {
     quadlet) [ -n "$destdir" ] || check_podman ;;
   esac
 
-  if [ -e "$units/$unit" ] && ! is_ours "$units/$unit"; then systemd disable --now "$unit"; fi
+  local init=(init --root "$root" --systemd) another=0 moved=""
+  [ "$haproxy" != quadlet ] || init+=(--quadlet)
+  "$binary" "${init[@]}" "$@" --print >/dev/null
+
+  if [ -e "$units/$unit" ] && ! is_ours "$units/$unit"; then another=1; fi
   make_user
   put "$binary" "$bin/haproxy-mcp" 755
+  # Two must not write the same files. Its unit still lies in its place, as init reads the settings in it.
+  [ "$another" = 0 ] || systemd stop "$unit"
   move_program
-  local init=("$bin/haproxy-mcp" init --root "$root" --systemd)
-  [ "$haproxy" != quadlet ] || init+=(--quadlet)
-  # It reads the settings of another's unit, which therefore still lies in its place. What it says is to be done is what
-  # follows here.
-  run "${init[@]}" "$@" | sed '/^As root, all of which/,/^  systemctl enable --now/d'
+  # What it says is to be done is what follows here.
+  if ! run "$bin/haproxy-mcp" "${init[@]}" "$@" | sed '/^As root, all of which/,/^  systemctl enable --now/d'; then
+    [ -z "$moved" ] || run mv "$moved" "$root/haproxy_mcp"
+    [ "$another" = 0 ] || systemd start "$unit"
+    fail "init did not do it (see above). What ran before runs on."
+  fi
   give_to_user
 
-  if [ -e "$units/$unit" ] && ! is_ours "$units/$unit"; then
+  if [ "$another" = 1 ]; then
+    systemd disable "$unit"
     keep "$units/$unit"
     [ ! -d "$units/$unit.d" ] || keep "$units/$unit.d"
   fi

@@ -43,6 +43,7 @@ export async function writeUnits(
 export function ownerCommands({ root }: Pick<InitOptions, "root">): readonly string[] {
   return [
     `id -u ${AGENT_USER} || useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin ${AGENT_USER}`,
+    `chown root:${AGENT_USER} ${root} && chmod g+rx ${root}`,
     `chown -R ${AGENT_USER}: ${root}/conf ${root}/certs ${root}/data`,
     `chown root:${AGENT_USER} ${root}/conf ${root}/run && chmod 1775 ${root}/conf && chmod 750 ${root}/run`,
     `chown root: ${root}/conf/haproxy.cfg ${root}/conf/haproxy-mcp.env`,

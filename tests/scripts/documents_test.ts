@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { CHECKS } from "../../lib/doctor/checks.ts";
 import { ERROR_CODES } from "../../lib/errors.ts";
+import { EXPOSURE } from "../../lib/init/systemd.ts";
 import { EXIT } from "../../lib/supervisor/exit_code.ts";
 
 const checkout = new URL("../../", import.meta.url).pathname;
@@ -30,6 +31,17 @@ for (const document of documents) {
     }
   });
 }
+
+Deno.test("docs/install.md names only options of install.sh that there are, and the measured exposures", async () => {
+  const text = await Deno.readTextFile(join(checkout, "docs/install.md"));
+  const script = await Deno.readTextFile(join(checkout, "scripts/install.sh"));
+  for (const [, options] of text.matchAll(/install\.sh((?: --[a-z]+(?: [a-z]+)?)+)/g)) {
+    for (const [option] of options.split(" -- ")[0].matchAll(/--[a-z]+/g)) {
+      assert.match(script, new RegExp(`^#   ${option} `, "m"), option);
+    }
+  }
+  for (const exposure of Object.values(EXPOSURE)) assert.ok(text.includes(`| ${exposure} |`));
+});
 
 Deno.test("every promise in SECURITY.md names a test that shows it", async () => {
   const text = await Deno.readTextFile(join(checkout, "SECURITY.md"));

@@ -1,0 +1,87 @@
+/** install.sh as root on a machine of its own (tests/support/machine): what it makes there works, and nothing more is allowed. */
+import assert from "node:assert/strict";
+import type { InstallReport, TakeOverReport } from "../support/install_process.ts";
+import { namespaceProblem, runInNamespace } from "../support/namespace.ts";
+import { UNIT } from "../takeover/original.ts";
+
+const problem = await namespaceProblem();
+const report = async (what: "install" | "takeover") =>
+  JSON.parse(
+    await runInNamespace(new URL("../support/install_process.ts", import.meta.url), [what]),
+  );
+
+Deno.test({
+  name: "install.sh --haproxy: ready, a domain served, then all of it again, and away",
+  ignore: problem !== undefined,
+  async fn(t) {
+    const { installed, agent, reload, again, uninstalled }: InstallReport = await report("install");
+
+    await t.step(
+      "HAProxy and agent run by their units, and a domain added by the shell is served",
+      () => {
+        assert.deepEqual(installed, { ready: true, served: "one\n" });
+      },
+    );
+    await t.step("the agent is a user of its own without any capability", () => {
+      assert.equal(agent.user, "haproxy-mcp");
+      assert.match(agent.capabilities, /^0+$/);
+    });
+    await t.step(
+      "its user can't put anything in the place of haproxy.cfg, the units and their settings",
+      () => {
+        assert.deepEqual(agent.forbidden, agent.tried);
+      },
+    );
+    await t.step(
+      "it reloads HAProxy, which is root's, over the socket that the drop-in made",
+      () => {
+        assert.deepEqual(reload, { way: "master", served: "one\n" });
+      },
+    );
+    await t.step("install.sh a second time lets the agent run on", () => {
+      assert.deepEqual(again, { samePid: true });
+    });
+    await t.step("--uninstall ends the agent alone: HAProxy serves on, the files stay", () => {
+      assert.deepEqual([uninstalled.agentRuns, uninstalled.served], [false, "one\n"]);
+      assert.match(uninstalled.kept, /^a\.test pool_1$/m);
+    });
+  },
+});
+
+Deno.test({
+  name: "install.sh on a machine with the original: its unit goes, and all that it had is there",
+  ignore: problem !== undefined,
+  async fn() {
+    const { domains, servers, settings, systemctl, originalUnit }: TakeOverReport = await report(
+      "takeover",
+    );
+    assert.deepEqual(domains, [
+      "a.test pool_1",
+      "*.a.test pool_1",
+      "b.test pool_1",
+      "c.test pool_2",
+      "*.c.test pool_2",
+      "d.test pool_3",
+      "*.d.test pool_3",
+    ]);
+    assert.deepEqual(servers, [
+      "pool_1_1 10.0.0.1:80",
+      "pool_1_2 10.0.0.1:80",
+      "pool_2_1 10.0.0.2:80",
+      "pool_3_3 10.0.0.3:80",
+    ]);
+    assert.deepEqual(settings.toSorted(), [
+      "CF_Token=secret-of-cloudflare",
+      "LOG_LEVEL=DEBUG",
+      "MCP_PORT=8010",
+    ]);
+    assert.deepEqual(systemctl, [
+      "stop haproxy-mcp.service",
+      "disable haproxy-mcp.service",
+      "daemon-reload",
+      "enable haproxy-mcp.service",
+      "restart haproxy-mcp.service",
+    ]);
+    assert.equal(originalUnit, UNIT);
+  },
+});

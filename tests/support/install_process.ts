@@ -1,0 +1,167 @@
+/**
+ * A process that installs the agent on a machine of a test's own, uses it, and takes it away again; it prints what it
+ * found. Run it in a network of its own: ports 80, 443, 8000 and 9999 have to be free.
+ */
+import { join } from "node:path";
+import { makeOriginal, UNIT } from "../takeover/original.ts";
+import { executable } from "./agent.ts";
+import { startBackend } from "./backend.ts";
+import { haproxyBinary } from "./haproxy.ts";
+import { bootMachine, type Ended, type Machine } from "./machine/mod.ts";
+import { request } from "./request.ts";
+
+/** By what was done. */
+export interface InstallReport {
+  readonly installed: { readonly ready: boolean; readonly served: string };
+  /** Who the agent's process is. */
+  readonly agent: {
+    readonly user: string;
+    readonly capabilities: string;
+    /** Deeds of its user's, and those that it could not do. */
+    readonly tried: readonly string[];
+    readonly forbidden: readonly string[];
+  };
+  readonly reload: { readonly way: string; readonly served: string };
+  /** The agent's pid stayed, as nothing had changed. */
+  readonly again: { readonly samePid: boolean };
+  readonly uninstalled: {
+    readonly agentRuns: boolean;
+    readonly served: string;
+    readonly kept: string;
+  };
+}
+
+export interface TakeOverReport {
+  /** `domain pool`. */
+  readonly domains: readonly string[];
+  readonly servers: readonly string[];
+  /** Settings of the original's unit. */
+  readonly settings: readonly string[];
+  readonly systemctl: readonly string[];
+  readonly originalUnit: string;
+}
+
+/** What would make root, or HAProxy as root, do more than the agent may. */
+const DEEDS = [
+  "mv /opt/haproxy/conf/domains.map /opt/haproxy/conf/haproxy.cfg",
+  "rm -f /opt/haproxy/conf/haproxy.cfg",
+  "cat /opt/haproxy/conf/haproxy-mcp.env",
+  "mv /opt/haproxy/systemd /opt/haproxy/elsewhere",
+  "touch /opt/haproxy/systemd/haproxy-mcp.service.d/more.conf",
+  "touch /opt/haproxy/run/file",
+  "mv /opt/haproxy/conf /opt/haproxy/elsewhere",
+];
+
+const INSTALL = new URL("../../scripts/install.sh", import.meta.url).pathname;
+
+function ok(ended: Ended): string {
+  if (ended.code === 0) return ended.stdout;
+  throw new Error(`ended with ${ended.code}: ${ended.stderr}${ended.stdout}`);
+}
+
+/** HAProxy as Debian's package leaves it. */
+async function putHaproxy(machine: Machine): Promise<void> {
+  const binary = haproxyBinary("3.2");
+  const unit = join(binary, "../../root/usr/lib/systemd/system/haproxy.service");
+  await machine.write("/usr/sbin/haproxy", `#!/bin/sh\nexec '${binary}' "$@"\n`, 0o755);
+  await machine.write("/usr/lib/systemd/system/haproxy.service", await Deno.readTextFile(unit));
+}
+
+const call = async (machine: Machine, tool: string, ...args: string[]) =>
+  JSON.parse(
+    ok(
+      await machine.run(
+        ...[
+          "runuser",
+          "-u",
+          "haproxy-mcp",
+          "--",
+          "haproxy-mcp",
+          "call",
+          `haproxy_${tool}`,
+          "--json",
+        ] as const,
+        ...args,
+      ),
+    ),
+  );
+
+async function install(): Promise<InstallReport> {
+  await using machine = await bootMachine();
+  await using backend = startBackend("one");
+  await putHaproxy(machine);
+  const run = () => machine.run("bash", INSTALL, "--haproxy", "--binary", executable());
+  const served = async () => (await request({ port: 80, host: "a.test" })).body;
+  const pid = async () => (await machine.run("cat", "/run/haproxy-mcp.service.pid")).stdout.trim();
+
+  const first = ok(await run());
+  const server = ["--ip", backend.address, "--http-port", String(backend.port)];
+  await call(machine, "add_domain", "--domain", "a.test", ...server);
+  const installed = { ready: /^Ready: /m.test(first), served: await served() };
+
+  const status = ok(
+    await machine.run("sh", "-c", `cat /proc/$(cat /run/haproxy-mcp.service.pid)/status`),
+  );
+  const forbidden: string[] = [];
+  for (const deed of DEEDS) {
+    const { code } = await machine.run("runuser", "-u", "haproxy-mcp", "--", "sh", "-c", deed);
+    if (code !== 0) forbidden.push(deed);
+  }
+  const agent = {
+    user: ok(await machine.run("id", "-nu", /^Uid:\t(\d+)/m.exec(status)![1])).trim(),
+    capabilities: /^CapBnd:\t(\w+)/m.exec(status)![1],
+    tried: DEEDS,
+    forbidden,
+  };
+
+  const { way } = await call(machine, "reload", "--confirm");
+  const reload = { way, served: await served() };
+  const before = await pid();
+  ok(await run());
+  const again = { samePid: before === await pid() };
+
+  ok(await machine.run("bash", INSTALL, "--uninstall"));
+  const uninstalled = {
+    agentRuns: (await machine.run("kill", "-0", before)).code === 0,
+    served: await served(),
+    kept: ok(await machine.run("cat", "/opt/haproxy/conf/domains.map")),
+  };
+  return { installed, agent, reload, again, uninstalled };
+}
+
+async function takeOver(): Promise<TakeOverReport> {
+  await using machine = await bootMachine();
+  await putHaproxy(machine);
+  const folder = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
+  try {
+    await makeOriginal(folder);
+    ok(await machine.run("cp", "-a", folder, "/opt/haproxy"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  await machine.write("/etc/systemd/system/haproxy-mcp.service", UNIT);
+  ok(await machine.run("bash", INSTALL, "--binary", executable(), "--", "--force"));
+  const listed = await call(machine, "list_domains", "--include-wildcards");
+  type Listed = {
+    domain: string;
+    pool: string;
+    servers: { name: string; ip: string; http_port: number }[];
+  };
+  const domains = listed.domains as Listed[];
+  return {
+    domains: domains.map(({ domain, pool }) => `${domain} ${pool}`),
+    servers: [
+      ...new Set(
+        domains.flatMap(({ servers }) =>
+          servers.map(({ name, ip, http_port }) => `${name} ${ip}:${http_port}`)
+        ),
+      ),
+    ],
+    settings: ok(await machine.run("grep", "^[A-Za-z]", "/opt/haproxy/conf/haproxy-mcp.env")).trim()
+      .split("\n"),
+    systemctl: (await machine.systemctlCalls()).filter((words) => !words.startsWith("is-failed")),
+    originalUnit: ok(await machine.run("cat", "/etc/systemd/system/haproxy-mcp.service.original")),
+  };
+}
+
+console.log(JSON.stringify(await (Deno.args[0] === "install" ? install() : takeOver())));
