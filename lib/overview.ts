@@ -91,7 +91,7 @@ export interface ServerView {
   readonly state?: ServerState;
   /** The last health check's result, such as `L7OK/200`; empty: none yet. */
   readonly check: string;
-  /** Seconds since the status changed. */
+  /** Seconds since it became UP or DOWN. */
   readonly changed?: number;
   readonly connections: number;
   readonly queued: number;

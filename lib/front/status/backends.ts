@@ -125,7 +125,9 @@ function serverPart(backend: string, server: ServerView): Part {
 
 function stateOf({ status, state, healthy, changed }: ServerView): Html {
   if (status === "") return toned("idle", state === undefined ? "not seen" : `${state} on disk`);
-  const since = !healthy && changed !== undefined ? ` for ${length(changed)}` : "";
+  // HAProxy counts from the last UP or DOWN: of a drain, or of maint, it does not say since when.
+  const isDown = status.startsWith("DOWN") && changed !== undefined;
+  const since = isDown ? ` for ${length(changed)}` : "";
   return toned(toneOf(status, healthy), `${status}${since}`);
 }
 
