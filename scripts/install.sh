@@ -165,7 +165,7 @@ complain() {
 
 wait_until_ready() {
   local address port tries
-  if [ "$dry" = 1 ] || [ -n "$destdir" ]; then return; fi
+  [ -z "$destdir" ] || return 0
   address=$(setting MCP_HOST 127.0.0.1) port=$(setting MCP_PORT 8000)
   case $address in 0.0.0.0 | ::) address=127.0.0.1 ;; esac
   say "Waiting for the agent at $address:$port."
@@ -222,7 +222,6 @@ install_all() {
     fail "init did not do it (see above). What ran before runs on."
   fi
   give_to_user
-
   if [ "$another" = 1 ]; then
     systemd disable "$unit"
     keep "$units/$unit"
@@ -238,6 +237,7 @@ install_all() {
   systemd daemon-reload
   systemd enable "$unit"
   if [ "$agent_changed" = 1 ]; then systemd restart "$unit"; else systemd start "$unit"; fi
+  if [ "$dry" = 1 ]; then return; fi
   wait_until_ready
   next_steps
 }
