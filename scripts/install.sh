@@ -14,10 +14,8 @@
 set -euo pipefail
 umask 022 # the agent's user has to get into what root makes
 
-user=haproxy-mcp
-unit=haproxy-mcp.service
-# In the first line of each unit that init writes.
-mark="written by haproxy-mcp init"
+user="haproxy-mcp" unit="haproxy-mcp.service"
+mark="written by haproxy-mcp init" # in the first line of each unit of its
 
 fail() {
   printf 'install.sh: %s\n' "$*" >&2
@@ -60,7 +58,7 @@ find_binary() {
   fail "there is no executable beside this script and none in dist/. Name it by --binary, or make it: scripts/compile.sh"
 }
 
-check_haproxy_service() {
+check_service() {
   local folder file="" version
   for folder in /etc /usr/lib /lib; do
     [ -n "$file" ] || [ ! -e "$folder/systemd/system/haproxy.service" ] || file=$folder/systemd/system/haproxy.service
@@ -74,16 +72,11 @@ check_haproxy_service() {
   [ "${version:-0}" -ge 3 ] || fail "HAProxy 3.0 or newer is needed, and \`haproxy -v\` says ${version:-nothing}."
 }
 
-check_podman() {
+check_quadlet() {
   [ -e /usr/libexec/podman/quadlet ] || [ -e /usr/lib/podman/quadlet ] ||
     fail "there is no Podman with quadlets. Install Podman 4.4 or newer."
   [ ! -e "$quadlet_file" ] || is_ours "$quadlet_file" ||
     fail "$quadlet_file is another's, so HAProxy runs from it already. Leave --quadlet away, or move that file."
-}
-
-make_user() {
-  if [ -n "$destdir" ] || getent passwd "$user" >/dev/null; then return; fi
-  run useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$user"
 }
 
 # The original's program, with links of its .venv that lead out of the root, which the agent does not start with. Sets
@@ -113,11 +106,11 @@ haproxy_group() {
 give_to_user() {
   [ -z "$destdir" ] || return 0
   local group
-  run chown "root:$user" "$root"
-  run chmod g+rx "$root"
   run chown -R root: "$root/systemd"
-  run chown "root:$user" "$root/conf"
+  run chown "root:$user" "$root" "$root/conf" "$root/run"
+  run chmod g+rx "$root"
   run chmod 1775 "$root/conf"
+  run chmod 750 "$root/run"
   run find "$root/conf" -mindepth 1 ! -name haproxy.cfg ! -name haproxy-mcp.env ! -name '*.original' \
     -exec chown -h "$user:" '{}' +
   run chown -h root: "$root/conf/haproxy.cfg" "$root/conf/haproxy-mcp.env"
@@ -132,8 +125,6 @@ give_to_user() {
   else
     run chown -R "$user:" "$root/certs"
   fi
-  run chown "root:$user" "$root/run"
-  run chmod 750 "$root/run"
 }
 
 put_haproxy() {
@@ -166,9 +157,15 @@ answers() {
     bash "$address" "$port" "$1" 2>/dev/null) == *" 200 "* ]]
 }
 
+# complain UNIT WHAT: with the unit's last words.
+complain() {
+  journalctl -u "$1" -n 5 -o cat --no-pager >&2 || true
+  fail "$2 (see above, or journalctl -u $1)."
+}
+
 wait_until_ready() {
   local address port tries
-  if [ "$dry" = 1 ] || [ -n "$destdir" ]; then return; fi
+  [ -z "$destdir" ] || return 0
   address=$(setting MCP_HOST 127.0.0.1) port=$(setting MCP_PORT 8000)
   case $address in 0.0.0.0 | ::) address=127.0.0.1 ;; esac
   say "Waiting for the agent at $address:$port."
@@ -180,14 +177,8 @@ wait_until_ready() {
     ! systemctl is-failed --quiet "$unit" || break
     sleep 0.5
   done
-  if ! answers /healthz; then
-    journalctl -u "$unit" -n 5 -o cat --no-pager >&2 || true
-    fail "the agent does not run (see above, or journalctl -u $unit)."
-  fi
-  if [ -n "$haproxy" ]; then
-    journalctl -u haproxy.service -n 5 -o cat --no-pager >&2 || true
-    fail "the agent runs, but HAProxy does not answer it (see above, or journalctl -u haproxy)."
-  fi
+  answers /healthz || complain "$unit" "the agent does not run"
+  [ -z "$haproxy" ] || complain haproxy.service "the agent runs, but HAProxy does not answer it"
   say "The agent runs. HAProxy does not answer it yet, or does not hold what the files say: see above for how to start it," \
     "and docs/install.md for one that runs already."
 }
@@ -211,17 +202,15 @@ install_all() {
   binary=$(readlink -f "$binary")
   [ -x "$binary" ] || fail "$binary is not executable: chmod +x $binary"
   "$binary" --version >/dev/null || fail "$binary does not run on this machine ($(uname -m), glibc 2.27 or newer is needed)."
-  case $haproxy in
-    service) [ -n "$destdir" ] || check_haproxy_service ;;
-    quadlet) [ -n "$destdir" ] || check_podman ;;
-  esac
+  [ -n "$destdir" ] || [ -z "$haproxy" ] || "check_$haproxy"
 
   local init=(init --root "$root" --systemd) another=0 moved=""
   [ "$haproxy" != quadlet ] || init+=(--quadlet)
   "$binary" "${init[@]}" "$@" --print >/dev/null
 
   if [ -e "$units/$unit" ] && ! is_ours "$units/$unit"; then another=1; fi
-  make_user
+  [ -n "$destdir" ] || getent passwd "$user" >/dev/null ||
+    run useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$user"
   put "$binary" "$bin/haproxy-mcp" 755
   # Two must not write the same files. Its unit still lies in its place, as init reads the settings in it.
   [ "$another" = 0 ] || systemd stop "$unit"
@@ -233,7 +222,6 @@ install_all() {
     fail "init did not do it (see above). What ran before runs on."
   fi
   give_to_user
-
   if [ "$another" = 1 ]; then
     systemd disable "$unit"
     keep "$units/$unit"
@@ -249,6 +237,7 @@ install_all() {
   systemd daemon-reload
   systemd enable "$unit"
   if [ "$agent_changed" = 1 ]; then systemd restart "$unit"; else systemd start "$unit"; fi
+  if [ "$dry" = 1 ]; then return; fi
   wait_until_ready
   next_steps
 }
@@ -269,14 +258,9 @@ uninstall() {
     say "To give HAProxy back its own configuration: rm $units/haproxy.service.d/haproxy-mcp.conf;" \
       "systemctl daemon-reload; systemctl restart haproxy"
   fi
-  local kept
   for kept in "$units/$unit".original*; do
     [ ! -f "$kept" ] || say "The unit that was there before is $kept."
   done
-}
-
-usage() {
-  sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 root="" binary="" haproxy="" reload="" destdir="" dry=0 act=install changed=0
@@ -293,13 +277,14 @@ while [ $# -gt 0 ]; do
       ;;
     --dry-run) dry=1 ;;
     --uninstall) act=uninstall ;;
-    --help | -h) usage && exit ;;
+    --help | -h) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit ;;
     --) shift && break ;;
     *) fail "unknown option $1. See --help." ;;
   esac
   shift
 done
 case $reload in "" | podman | systemd) ;; *) fail "--reload is podman or systemd." ;; esac
+[ -z "$destdir" ] || destdir=$(readlink -m "$destdir")
 root=${root:-$destdir/opt/haproxy}
 case $root in /*) ;; *) fail "--root has to be an absolute path." ;; esac
 root=${root%/}

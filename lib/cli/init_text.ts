@@ -67,6 +67,7 @@ export async function nextSteps(
   ];
   if (options.mcp) {
     lines.push(
+      ...(done.systemd ? [""] : []),
       `Reach it at:      https://${mcpAuthority(options)}/mcp, once that name has a certificate`,
     );
   }

@@ -18,13 +18,17 @@ export function haproxyConfig(options: InitOptions): string {
   return sections.join("\n\n") + "\n";
 }
 
-function header({ root }: InitOptions): string {
+function header({ root, container }: InitOptions): string {
+  const { config, masterSocket, units } = paths(root);
+  const start = container
+    ? `\
+# Start:  systemctl start haproxy, once ${units}/haproxy.container is in its place`
+    : `\
+# Start:  haproxy -W -S ${masterSocket},mode,600 -f ${config}
+#         with mode,600,user,NAME where haproxy-mcp runs as another user than HAProxy's master`;
   return `\
-# Written once by haproxy-mcp init, yours from then on; check it with: haproxy -c -f ${
-    paths(root).config
-  }
-# Start:  haproxy -W -S ${paths(root).masterSocket},mode,600 -f ${paths(root).config}
-#         with mode,600,user,NAME where haproxy-mcp runs as another user than HAProxy's master
+# Written once by haproxy-mcp init, yours from then on; check it with: haproxy -c -f ${config}
+${start}
 # Domains, servers, weights and certificates are not in here: haproxy-mcp keeps them in the map, the
 # state file and the crt-list named below, and changes them while HAProxy runs, without a reload.`;
 }

@@ -18,7 +18,7 @@ export function haproxyContainer(options: InitOptions): string {
   const { name } = options.container!;
   return `\
 # haproxy.container, written by haproxy-mcp init and anew at each further one: put changes into a drop-in
-# (/etc/containers/systemd/haproxy.container.d/NAME.conf). For Podman from 4.6 on, run by root.
+# (Podman 5: /etc/containers/systemd/haproxy.container.d/NAME.conf). For Podman from 4.4 on, run by root.
 # In place, as root; Podman makes haproxy.service of it:
 #   mkdir -p /etc/containers/systemd
 #   cp ${units}/haproxy.container /etc/containers/systemd/

@@ -90,6 +90,93 @@ Deno.test("init takes what serve takes from the environment", async () => {
   assert.ok(stdout.includes(`server-state-file ${root.path}/conf/my.state\n`));
 });
 
+Deno.test("init --systemd writes units and settings, and prints how they get to their places", async () => {
+  await using root = await temporaryRoot();
+  const { code, stdout, stderr } = await init(["--root", root.path, "--systemd", "--pools", "7"], {
+    HAPROXY_PORT: "9001",
+    CF_Token: "a-secret",
+    ACME_SH: "", // set for other tests
+  });
+  assert.equal(code, 0, stderr);
+  const units = join(root.path, "systemd");
+  const written = stdout.split("\n").filter((line) =>
+    line.startsWith("written ") && line.includes(units)
+  );
+  assert.deepEqual(written.map((line) => line.slice(10 + units.length + 1)), [
+    "haproxy-mcp.service",
+    "haproxy-mcp.service.d/podman.conf",
+    "50-haproxy-mcp.rules",
+    "haproxy.service.d/haproxy-mcp.conf",
+  ]);
+  const settings = join(root.path, "conf/haproxy-mcp.env");
+  assert.equal((await Deno.stat(settings)).mode! & 0o777, 0o600);
+  const set = (await Deno.readTextFile(settings)).match(/^[^#\n].*$/gm);
+  assert.deepEqual(set, ["HAPROXY_PORT=9001", "HAPROXY_POOL_COUNT=7"]);
+  for (
+    const command of [
+      `cp ${units}/haproxy-mcp.service /etc/systemd/system/`,
+      `cp ${units}/haproxy.service.d/haproxy-mcp.conf /etc/systemd/system/haproxy.service.d/`,
+      "systemctl enable --now haproxy-mcp",
+    ]
+  ) assert.ok(stdout.includes(`  ${command}\n`), command);
+  assert.doesNotMatch(stdout, /a-secret/);
+});
+
+Deno.test("init --systemd again writes its units anew, keeps the settings, and says what these lack", async () => {
+  await using root = await temporaryRoot();
+  await init(["--root", root.path, "--systemd"]);
+  const unit = join(root.path, "systemd/haproxy-mcp.service");
+  const text = await Deno.readTextFile(unit);
+  await Deno.writeTextFile(unit, "an older one\n");
+  const { stdout } = await init(["--root", root.path, "--systemd", "--quadlet"]);
+  assert.match(stdout, /^replaced +\S+\/systemd\/haproxy-mcp\.service$/m);
+  assert.match(stdout, /^kept +\S+\/systemd\/haproxy-mcp\.service\.d\/podman\.conf$/m);
+  assert.equal(await Deno.readTextFile(unit), text);
+  assert.match(
+    stdout,
+    /haproxy-mcp\.env was there and is kept\. Put into it:\n {2}HAPROXY_MASTER=127\.0\.0\.1:9998\n/,
+  );
+});
+
+Deno.test("init --quadlet writes haproxy.container, and tells serve of the master CLI in it", async () => {
+  await using root = await temporaryRoot();
+  const { stdout } = await init(["--root", root.path, "--quadlet"], {
+    HAPROXY_MASTER: "127.0.0.1:7001",
+    HAPROXY_CONTAINER: "edge",
+  });
+  const text = await Deno.readTextFile(join(root.path, "systemd/haproxy.container"));
+  assert.match(text, /^ContainerName=edge$/m);
+  assert.match(text, /^Exec=haproxy .* -S 127\.0\.0\.1:7001 /m);
+  assert.match(stdout, /^Start the agent: +HAPROXY_MASTER=127\.0\.0\.1:7001 haproxy-mcp serve/m);
+  const config = await Deno.readTextFile(join(root.path, "conf/haproxy.cfg"));
+  assert.match(config, /^ {4}user haproxy\n {4}group haproxy$/m, "the image's");
+});
+
+Deno.test("init --print with --systemd or --quadlet shows the units alone, and writes nothing", async () => {
+  await using root = await temporaryRoot();
+  const { stdout } = await init(["--root", root.path, "--print", "--systemd", "--quadlet"]);
+  assert.match(stdout, /^# haproxy-mcp\.service, [^]*\n# haproxy\.container, [^]*\[Install\]/);
+  assert.doesNotMatch(stdout, /backend pool_1/);
+  assert.deepEqual(Array.from(Deno.readDirSync(root.path)), []);
+});
+
+Deno.test("init --quadlet refuses a master CLI that the agent could not reach in a container", async () => {
+  await using root = await temporaryRoot();
+  for (const master of ["/run/haproxy/master.sock", "10.0.0.1:9998"]) {
+    const { code, stderr } = await init(["--root", root.path, "--quadlet"], {
+      HAPROXY_MASTER: master,
+    });
+    assert.equal(code, 4);
+    assert.match(stderr, /HAPROXY_MASTER=.*with --quadlet 127\.0\.0\.1:PORT is/);
+  }
+  const taken = await init(["--root", root.path, "--quadlet"], {
+    HAPROXY_MASTER: "127.0.0.1:9999",
+  });
+  assert.equal(taken.code, 2);
+  assert.match(taken.stderr, /the master CLI \(HAPROXY_MASTER\)/);
+  assert.deepEqual(Array.from(Deno.readDirSync(root.path)), []);
+});
+
 const REFUSED: readonly (readonly string[])[] = [
   ["--root", "relative"],
   ["--root", "/a b"],

@@ -73,6 +73,39 @@ Deno.test("writeLayout writes the default certificate as HAProxy wants it: key f
   assert.doesNotMatch(pem, /\n\n|\r/);
 });
 
+for (
+  const [what, config] of [
+    ["the folder of certificates", "bind :443 ssl crt /etc/haproxy/certs/"],
+    ["another crt-list", "bind :443 ssl crt-list /etc/haproxy/mine.txt # not certs/crt-list.txt"],
+    ["no certificate", "bind :80"],
+  ] as const
+) {
+  Deno.test(`writeLayout puts nothing into certs/ for a haproxy.cfg of somebody else's that names ${what}`, async () => {
+    await using root = await temporaryRoot();
+    await Deno.mkdir(join(root.path, "conf"));
+    await Deno.writeTextFile(join(root.path, "conf/haproxy.cfg"), `frontend f\n    ${config}\n`);
+    await writeLayout(options(root.path));
+    const names = (await tree(root.path)).map((line) => line.split(" ")[0]);
+    assert.deepEqual(names.filter((name) => name.startsWith("certs/")), ["certs/"]);
+  });
+}
+
+Deno.test("writeLayout lists the certificates that are there where a haproxy.cfg of somebody else's wants the list", async () => {
+  await using root = await temporaryRoot();
+  const config = "bind :443 ssl crt-list /etc/haproxy/certs/crt-list.txt alpn h2";
+  for (const folder of ["conf", "certs"]) await Deno.mkdir(join(root.path, folder));
+  await Deno.writeTextFile(join(root.path, "conf/haproxy.cfg"), `frontend f\n    ${config}\n`);
+  for (const name of ["b.test.pem", "a.test.pem", ".hidden.pem", "notes.txt"]) {
+    await Deno.writeTextFile(join(root.path, "certs", name), "");
+  }
+  await writeLayout(options(root.path));
+  assert.equal(
+    await Deno.readTextFile(join(root.path, "certs/crt-list.txt")),
+    "/etc/haproxy/certs/a.test.pem\n/etc/haproxy/certs/b.test.pem\n",
+    "in the order, and with the default, that HAProxy has for the folder",
+  );
+});
+
 Deno.test("rootProblem refuses what would be something else in haproxy.cfg or in a shell", () => {
   assert.equal(rootProblem("/opt/haproxy"), undefined);
   assert.equal(rootProblem("/srv/a_b-c.d/e+f@g"), undefined);

@@ -15,7 +15,7 @@
 import { join } from "node:path";
 import { writeLayout } from "../../lib/init/layout.ts";
 import { defaultOptions, type InitOptions, paths } from "../../lib/init/options.ts";
-import { haproxyContainer, IMAGE_ACCOUNT } from "../../lib/init/quadlet.ts";
+import { IMAGE_ACCOUNT } from "../../lib/init/quadlet.ts";
 import { masterAddress } from "../../lib/init/systemd.ts";
 import {
   type Haproxy,
@@ -26,7 +26,7 @@ import {
 } from "./haproxy.ts";
 import { ask, runtimePid, until, untilReplaced } from "./haproxy_cli.ts";
 import { freePort } from "./ports.ts";
-import { generated } from "./units.ts";
+import { quadletStart } from "./quadlet_start.ts";
 
 /** The host's folders under HAPROXY_ROOT, and where the container has them. */
 export const MOUNTS = {
@@ -80,15 +80,8 @@ export async function podmanProblem(): Promise<string | undefined> {
 export async function startPodmanHaproxy(
   wishes: PodmanHaproxyOptions = {},
 ): Promise<PodmanHaproxy> {
-  const {
-    version = "3.2",
-    edit = (config) => config,
-    domains,
-    state,
-    maxOpenFiles,
-    quadlet,
-    ...init
-  } = wishes;
+  const { version = "3.2", edit = (config) => config, domains, state, ...more } = wishes;
+  const { maxOpenFiles, quadlet, ...init } = more;
   const folder = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
   const root = join(folder, "root");
   const configInside = quadlet ? paths(root).config : join(MOUNTS.conf, "haproxy.cfg");
@@ -115,7 +108,7 @@ export async function startPodmanHaproxy(
     }, init);
     await writeLayout(options, { force: true });
     const { config, crtList } = paths(root);
-    if (!quadlet) { for (const file of [config, crtList]) await rewrite(file, inside); }
+    for (const file of quadlet ? [] : [config, crtList]) await rewrite(file, inside);
     await rewrite(config, edit);
     if (domains !== undefined) await Deno.writeTextFile(options.map, domains);
     if (state !== undefined) await Deno.writeTextFile(options.serverState, state);
@@ -123,15 +116,13 @@ export async function startPodmanHaproxy(
 
   /** @returns false when a port was lost to somebody else */
   async function launch(): Promise<boolean> {
-    if (quadlet) {
-      const { flags, command } = await quadletStart(options);
-      await engine!.run([...flags, ...limits(maxOpenFiles)], ...command);
-    } else {
-      const mounts = Object.entries(MOUNTS).map(([name, path]) =>
-        `--volume=${join(root, name)}:${path}`
-      );
-      await engine!.run([...mounts, ...limits(maxOpenFiles)], "-W", "-db", "-f", configInside);
-    }
+    const mounts = Object.entries(MOUNTS).map(([name, path]) =>
+      `--volume=${join(root, name)}:${path}`
+    );
+    const { flags, command } = quadlet
+      ? await quadletStart(options)
+      : { flags: mounts, command: ["-W", "-db", "-f", configInside] };
+    await engine!.run([...flags, ...limits(maxOpenFiles)], ...command);
     const ended = async () => await engine!.status() === "exited";
     await until(async () => await answers() || await ended(), PATIENCE);
     if (await answers() && !await ended()) return true;
@@ -202,15 +193,6 @@ export async function startPodmanHaproxy(
     logs,
     [Symbol.asyncDispose]: dispose,
   };
-}
-
-/** How the generated unit starts the container, but for what ties it to systemd, its name and its image. */
-async function quadletStart(options: InitOptions) {
-  const { unit } = await generated("haproxy.container", haproxyContainer(options));
-  const [, flags, command] = /^ExecStart=.* -d (.*) \S+\/haproxy:\S+ haproxy (.*)$/m.exec(unit) ??
-    [];
-  if (!flags) throw new Error(`The generated unit starts otherwise:\n${unit}`);
-  return { flags: flags.split(" "), command: command.split(" ") };
 }
 
 /** One Podman with a state of its own, for one container. */

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # boot.sh FOLDER: in a mount and pid namespace of its own, a copy of this machine on which nothing that is written lasts:
 # FOLDER/machine. It is up once FOLDER/machine/run/up is there, and ends, with all that runs there, when stdin does.
 set -eu
