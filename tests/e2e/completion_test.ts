@@ -133,7 +133,8 @@ Deno.test("fish offers the same, each with what it is about", async () => {
   const fish = programOf("TEST_FISH");
   const functions = join(dirname(fish), "../root/usr/share/fish/functions");
   await Deno.writeTextFile(join(site.folder, "haproxy-mcp.fish"), await script("fish", site));
-  for (const [line, words] of LINES) {
+  // What begins with a star it completes only where nothing is typed yet.
+  for (const [line, words] of LINES.filter(([line]) => !line.includes("*"))) {
     const command =
       `set fish_function_path ${functions}; source haproxy-mcp.fish; complete -C $argv[1]`;
     const args = [fish, "--no-config", "-c", command, "--", line];

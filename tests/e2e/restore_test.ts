@@ -10,7 +10,7 @@ import { openSite } from "./site.ts";
 Deno.test("a restore beside a running serve: its clients see the state of the backup at once, and go on from there", async () => {
   await using one = startBackend("one");
   await using pki = await openPki();
-  await using site = await openSite();
+  await using site = await openSite({ pools: 4 });
   const { haproxy, http, agent } = site;
   await http.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: one.port });
   await Deno.writeTextFile(

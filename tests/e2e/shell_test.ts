@@ -120,14 +120,9 @@ Deno.test("at a terminal progress is one line that is taken away; in a pipe ther
 });
 
 Deno.test("man is what docs/haproxy-mcp.1 is, and groff has nothing to say about it", async () => {
-  const haproxy = {
-    root: "/opt/haproxy",
-    version: "3.2",
-    options: { api: {} },
-  } as unknown as Haproxy;
-  const { stdout } = await runAgent(haproxy, ["man"], { env: { HAPROXY_BINARY: "" } });
+  const printed = await new Deno.Command(executable(), { args: ["man"], clearEnv: true }).output();
   const file = new URL("../../docs/haproxy-mcp.1", import.meta.url);
-  assert.equal(stdout, await Deno.readTextFile(file));
+  assert.equal(new TextDecoder().decode(printed.stdout), await Deno.readTextFile(file));
   const groff = await new Deno.Command("groff", {
     args: ["-man", "-Tutf8", "-ww", "-z", file.pathname],
   }).output().catch(() => undefined);
