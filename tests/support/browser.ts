@@ -57,9 +57,10 @@ export function chromium(): string {
 }
 
 export async function startBrowser(): Promise<Browser> {
+  const program = chromium();
   const profile = await Deno.makeTempDir({ prefix: "haproxy-mcp-browser-" });
   const child = new Deno.Command("sh", {
-    args: ["-c", `${LEASH} exec "$@" </dev/null`, "sh", chromium()].concat(
+    args: ["-c", `${LEASH} exec "$@" </dev/null`, "sh", program].concat(
       // Its sandbox wants rights that a container has not; nothing but our own pages is opened.
       ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"],
       ["--disable-background-networking", "--disable-component-update", "--hide-scrollbars"],
