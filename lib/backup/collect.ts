@@ -25,7 +25,7 @@ export interface Collected {
   readonly leftOut: readonly string[];
 }
 
-/** Throws STATE_IO for a file that can't be read. */
+/** Throws STATE_IO where the state itself can't be read. */
 export async function collect(
   { files, paths, places }: CollectParts,
   { secrets, audit, isOpen }: CollectOptions,
@@ -33,7 +33,7 @@ export async function collect(
   const found = new Map<string, Uint8Array>();
   const leftOut = outside(places, secrets);
 
-  async function take({ name, path, kind, certificates }: Owned): Promise<void> {
+  async function take({ name, path, kind }: Owned): Promise<void> {
     if (kind === "secret" && !secrets || kind === "audit" && !audit) return;
     try {
       const content = await files.readBytes(path, MAX_FILE);
@@ -44,9 +44,9 @@ export async function collect(
         found.set(name, content);
       }
     } catch (cause) {
-      // Of many certificates one that can't be read keeps nobody from saving the others.
-      if (kind !== "secret" || !certificates) throw cause;
-      leftOut.push(`${name}: ${AgentError.from(cause).message}`);
+      // One that can't be read, such as a symlink, keeps nobody from saving the others.
+      if (kind === "state") throw cause;
+      leftOut.push(`${name}: ${AgentError.from(cause).message.replace(/\.$/, "")}`);
     }
   }
 

@@ -34,15 +34,26 @@ export async function writeArchive(
     await writeSynced(temporary, content);
     try {
       if (replace) await Deno.rename(temporary, path);
-      // A link fails where somebody else made the file in the meantime.
-      else await Deno.link(temporary, path);
+      else await linkOrMove(temporary, path);
     } finally {
       await Deno.remove(temporary).catch(() => {});
     }
     using handle = await Deno.open(folder);
     await handle.sync();
   } catch (cause) {
+    if (cause instanceof AgentError) throw cause;
     throw cause instanceof Deno.errors.AlreadyExists ? exists(path) : cannot("write", path, cause);
+  }
+}
+
+/** A link fails where somebody else made the file in the meantime; not every file system knows links. */
+async function linkOrMove(temporary: string, path: string): Promise<void> {
+  try {
+    await Deno.link(temporary, path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) throw cause;
+    await assertFree(path);
+    await Deno.rename(temporary, path);
   }
 }
 

@@ -9,9 +9,10 @@ import { readArchive, STANDARD } from "./archive_file.ts";
 import { restoreText } from "./backup_text.ts";
 import { addFlags, HAPROXY_FLAGS, settingsFrom } from "./flags.ts";
 import { answering, type Finish } from "./outcome.ts";
+import { paintChange } from "./paint.ts";
 import { canAsk, isAgreed } from "./question.ts";
 import { withSignals } from "./signals.ts";
-import { terminalOf } from "./terminal.ts";
+import { harmless, terminalOf } from "./terminal.ts";
 
 interface RestoreFlags {
   readonly dryRun?: boolean;
@@ -68,8 +69,16 @@ async function restore(
   );
   const { dryRun } = wish;
   if (flags.json) console.log(JSON.stringify({ file: archive, dry_run: dryRun, ...answer }));
-  else console.log(restoreText({ archive, dryRun, ...answer }));
+  else console.log(shown(restoreText({ archive, dryRun, ...answer })));
   return EXIT.done;
+}
+
+/** Lines that go and come have their colours at a terminal. */
+function shown(text: string): string {
+  const terminal = terminalOf(Deno.stdout);
+  if (!terminal) return text;
+  const lines = harmless(text).split("\n");
+  return lines.map(terminal.colours ? paintChange : (line) => line).join("\n");
 }
 
 type Wish = Parameters<Shell["restore"]>[0];

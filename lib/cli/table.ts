@@ -64,9 +64,10 @@ const leastWidth = (columns: readonly Column[]) =>
 /** Takes from the widest column until the line fits: down to its longest word, and only then into the words. */
 function fit(columns: readonly Column[], width: number): void {
   let over = sum(columns.map((column) => column.width)) + GAP * (columns.length - 1) - width;
-  const takeFrom = (least: (column: Column) => number) => {
+  const takeFrom = (leastOf: (column: Column) => number) => {
+    const least = new Map(columns.map((column) => [column, leastOf(column)]));
     for (; over > 0; over--) {
-      const [widest] = columns.filter((column) => column.width > least(column))
+      const [widest] = columns.filter((column) => column.width > least.get(column)!)
         .sort((a, b) => b.width - a.width);
       if (!widest) return;
       widest.width--;

@@ -152,6 +152,24 @@ Deno.test("haproxy.cfg goes with the secrets where it holds passwords", async ()
   assert.equal((await orders.backup(true)).files.includes("conf/haproxy.cfg"), true);
 });
 
+Deno.test("what can't be read is left out of a backup, and said; the state itself has to be readable", async () => {
+  await using rig = await openSite();
+  const orders = ordersOf(rig);
+  await Deno.symlink("default.pem", at(rig, "certs/link.pem"));
+  await Deno.rename(rig.haproxy.configFile, `${rig.haproxy.configFile}.real`);
+  await Deno.symlink("haproxy.cfg.real", rig.haproxy.configFile);
+  const { files, leftOut } = await orders.backup(true);
+  assert.ok(files.includes("certs/default.pem"));
+  assert.equal(files.includes("certs/link.pem"), false);
+  assert.deepEqual(leftOut.map((clause) => clause.split(":")[0]), [
+    "conf/haproxy.cfg",
+    "certs/link.pem",
+  ]);
+  await Deno.rename(at(rig, "certs/crt-list.txt"), at(rig, "certs/list"));
+  await Deno.symlink("list", at(rig, "certs/crt-list.txt"));
+  await assert.rejects(orders.backup(), { code: "STATE_IO" });
+});
+
 Deno.test("certificates come back with their keys and lists, and HAProxy serves them", async () => {
   await using pki = await openPki();
   await using rig = await openSite();
