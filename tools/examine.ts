@@ -102,7 +102,6 @@ export async function examine(request: ExamineRequest): Promise<Examination> {
       const readDrift = driftReader({
         store,
         runtime,
-        shape,
         turn,
         readScope: scopeReader({ mapFile: paths.map, mapName, shape }),
         certificates: {

@@ -3,7 +3,6 @@ import { lacks } from "../reconcile/converge.ts";
 import { diff, inOrder } from "../reconcile/diff.ts";
 import type { scopeReader } from "../reconcile/running.ts";
 import type { Drift } from "../reconcile/subject.ts";
-import type { PoolShape } from "../names/server.ts";
 import type { Conversation, RuntimeClient } from "../runtime/connection.ts";
 import type { Store } from "../state/store.ts";
 import type { CertificateKeeper } from "./certificates/keeper.ts";
@@ -15,7 +14,6 @@ const LOOK_MS = 15_000;
 export interface DriftParts {
   readonly store: Pick<Store, "desired">;
   readonly runtime: RuntimeClient;
-  readonly shape: PoolShape;
   readonly certificates: Pick<CertificateKeeper, "drift">;
   readonly turn: CertificateTurn;
   readonly readScope: ReturnType<typeof scopeReader>;
@@ -23,7 +21,7 @@ export interface DriftParts {
 
 /** Compares HAProxy with memory as it is; changes nothing on either side. Throws HAPROXY_UNREACHABLE. */
 export function driftReader(
-  { store, runtime, shape, certificates, turn, readScope }: DriftParts,
+  { store, runtime, certificates, turn, readScope }: DriftParts,
 ): (signal: AbortSignal) => Promise<Drift> {
   const look = async (conversation: Conversation): Promise<Drift> => {
     const view = await readScope(conversation, "all");
