@@ -6,6 +6,7 @@ import { PLACEHOLDER_NAME } from "../state/server_state_file.ts";
 import {
   type Check,
   fault,
+  faultOf,
   type Finding,
   isDenied,
   named,
@@ -33,12 +34,10 @@ const RELOAD = "then reload: haproxy-mcp call haproxy_reload.";
 
 function haproxyConfig(seen: Seen): Finding {
   const { host: { configFile } } = seen.settings;
-  if ("error" in seen.root && configFile.startsWith(`${seen.settings.files.root}/`)) {
-    throw new Skip("HAPROXY_ROOT can't be used (see root)");
+  if ("error" in seen.config && seen.config.error.code === "NOT_FOUND") {
+    return faultOf(seen.config.error);
   }
-  if ("error" in seen.config) {
-    return fault(seen.config.error.message, seen.config.error.hint ?? "Make it readable.");
-  }
+  need(seen.config);
   const { valid, errors, warnings } = need(seen.parser);
   if (!valid && errors.every(({ message }) => isDenied(message))) {
     throw new Skip(`HAProxy's check, run by this user, may not read it all: ${errors[0].message}`);

@@ -29,7 +29,7 @@ function root(seen: Seen): Finding {
 }
 
 function links(seen: Seen): Finding {
-  need(seen.root);
+  if ("error" in seen.root) need(seen.escapes);
   if ("error" in seen.escapes) {
     return fault(
       `not all of the root can be looked through: ${seen.escapes.error.message}`,

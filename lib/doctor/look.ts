@@ -49,14 +49,13 @@ export async function lookAtEverything(
   const { host, tokenFile } = settings;
   const signal = AbortSignal.timeout(LOOK_MS);
   const inRoot = async <T>(at: (root: string) => Promise<T>): Promise<Looked<T>> =>
-    "value" in root ? await look(() => at(root.value)) : root;
+    "value" in root ? await look(() => at(root.value)) : NO_ROOT;
 
   const path = Deno.env.get("PATH") ?? "";
   const acts = programActs(host, ownEnvironment(), LOOK_MS);
-  const config = look(() => readWhole(host.configFile));
-  const room = look(() =>
-    examineInRoom(settings, entries, "value" in root ? root.value : undefined)
-  );
+  const isConfigLost = "error" in root && host.configFile.startsWith(`${files.root}/`);
+  const config = isConfigLost ? Promise.resolve(NO_ROOT) : look(() => readWhole(host.configFile));
+  const room = look(() => examineRoot(settings, entries, root));
   const looks = {
     escapes: inRoot((root) => findEscapes(root)),
     entries: inRoot((root) => readTree(root, [`${root}/run`])),
@@ -76,6 +75,21 @@ export async function lookAtEverything(
   };
   const seen = await allOf(looks);
   return { settings, now: Date.now(), uid: Deno.uid() ?? 0, root, room: await room, ...seen };
+}
+
+/** Behind a root that can't be used nothing is seen, and one check says why. */
+const NO_ROOT = {
+  error: { code: "STATE_IO", message: "HAPROXY_ROOT can't be used (see root)" },
+} as const;
+
+async function examineRoot(
+  settings: Settings,
+  entries: RoomEntries,
+  root: Looked<string>,
+): Promise<Examination> {
+  if ("value" in root) return await examineInRoom(settings, entries, root.value);
+  const { haproxy } = await examineInRoom(settings, entries, undefined);
+  return { haproxy, files: NO_ROOT, domains: NO_ROOT, drift: NO_ROOT };
 }
 
 /** What each promise settles to, under its name. */
