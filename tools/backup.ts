@@ -4,12 +4,14 @@ import { packBackup, unpackBackup } from "../lib/backup/archive.ts";
 import { collect } from "../lib/backup/collect.ts";
 import type { Places } from "../lib/backup/owned.ts";
 import { type PlanParts, planRestore, type RestorePlan } from "../lib/backup/plan.ts";
+import type { Files } from "../lib/config.ts";
 import { AgentError } from "../lib/errors.ts";
 import { countKinds, countsInWords } from "../lib/reconcile/subject.ts";
 import type { CallContext } from "../lib/rpc/mod.ts";
 import type { AuditRecord } from "../lib/state/audit.ts";
 import type { Caller } from "../lib/tool_definition.ts";
 import type { FileChange } from "../lib/transaction/file_changes.ts";
+import type { Replaced } from "../lib/transaction/replace.ts";
 import type { ToolContext } from "./context.ts";
 import { incomplete } from "./save_restore.ts";
 import { whatChanged } from "./tool.ts";
@@ -138,9 +140,6 @@ export function restore(
         return changes;
       },
     });
-    if (haproxy && haproxy.problems.length > 0) {
-      throw incomplete(haproxy.problems, haproxy.changed.length);
-    }
     const files = changes.map((change) => described(change, paths.root));
     const answer = {
       at: content.manifest.at,
@@ -157,10 +156,23 @@ export function restore(
     const lines = files.flatMap(({ file, lines }) => lines.map((line) => `${file}: ${line}`));
     return {
       answer,
+      ...(haproxy && haproxy.problems.length > 0 && { problem: notInLine(haproxy, paths) }),
       ...(!dryRun && {
         changed: whatChanged(lines, `${files.length} files, of ${content.manifest.at}`),
       }),
     };
+  });
+}
+
+/** The files are what they were; the error must not let anybody think that nothing was done. */
+function notInLine(
+  { problems, changed }: NonNullable<Replaced["haproxy"]>,
+  { beforeRestore }: Pick<Files, "beforeRestore">,
+): AgentError {
+  const { code, message, hint, details } = incomplete(problems, changed.length);
+  return new AgentError(code, `The files are restored. ${message}`, {
+    hint: `${hint} What was there before is kept as ${beforeRestore}.`,
+    details,
   });
 }
 
@@ -226,7 +238,12 @@ async function audited<T>(
   call: Pick<AuditRecord, "tool" | "args">,
   { caller, verdict }: Order & Pick<RestoreOrder, "verdict">,
   context: ToolContext,
-  act: () => Promise<{ readonly answer: T; readonly changed?: readonly string[] }>,
+  act: () => Promise<{
+    readonly answer: T;
+    readonly changed?: readonly string[];
+    /** What was done was not all: it is thrown. */
+    readonly problem?: AgentError;
+  }>,
 ): Promise<T> {
   const start = performance.now();
   const write = (outcome: Pick<AuditRecord, "code" | "message" | "changed">) =>
@@ -237,13 +254,13 @@ async function audited<T>(
       ...outcome,
       ms: Math.round(performance.now() - start),
     });
-  try {
-    const { answer, changed } = await act();
-    if (verdict !== "preview") await write({ code: "OK", ...(changed && { changed }) });
-    return answer;
-  } catch (cause) {
+  const { answer, changed, problem } = await act().catch(async (cause) => {
     const error = AgentError.from(cause);
     await write({ code: error.code, message: error.message });
     throw error;
-  }
+  });
+  const outcome = problem ? { code: problem.code, message: problem.message } : { code: "OK" };
+  if (verdict !== "preview") await write({ ...outcome, ...(changed && { changed }) });
+  if (problem) throw problem;
+  return answer;
 }

@@ -108,7 +108,7 @@ export async function planRestore(
     });
   }
 
-  /** The lists of the backup without the lists' own files would name what is gone. */
+  /** What such a file says now is about a later state. */
   function removeWhereThereWasNone(): void {
     const gone = [
       ...backup.files.has(NAMES.servers) ? [] : [paths.servers],

@@ -152,6 +152,24 @@ Deno.test("haproxy.cfg goes with the secrets where it holds passwords", async ()
   assert.equal((await orders.backup(true)).files.includes("conf/haproxy.cfg"), true);
 });
 
+Deno.test("where HAProxy can't take all of it the files are restored all the same, and the error says so", async () => {
+  await using rig = await openTools({ maxSlots: 4, heal: false });
+  await rig.call("add_domain", { domain: "a.test", ip: "10.0.0.1" });
+  const orders = ordersOf(rig);
+  const { content } = await orders.backup();
+  // A slot that the settings know, and haproxy.cfg does not.
+  const servers = '{"pool_1":{"4":{"ip":"10.0.0.9"}}}';
+  const wider = withFiles(content, (files) => files.set("conf/servers.json", bytes(servers)));
+  const { code, message, hint } = await orders.refused(wider);
+  assert.equal(code, "HAPROXY_REJECTED");
+  assert.match(message, /^The files are restored\. .*pool_1_4/);
+  assert.match(hint!, /kept as \S+\/data\/backup-before-restore\.tar/);
+  assert.deepEqual(JSON.parse(await rig.file("conf/servers.json")).pool_1[4].ip, "10.0.0.9");
+  const line = (await audited(rig)).at(-1);
+  assert.equal(line.code, "HAPROXY_REJECTED");
+  assert.ok(line.changed.some((change: string) => change.includes("+ pool_1.4")));
+});
+
 Deno.test("what can't be read is left out of a backup, and said; the state itself has to be readable", async () => {
   await using rig = await openSite();
   const orders = ordersOf(rig);
