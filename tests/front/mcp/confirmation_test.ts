@@ -112,7 +112,10 @@ Deno.test("2026: an answer holds for the call it was given to, and for whoever w
   equal(unsigned.result.resultType, "input_required", "an answer to no question");
   const another = await ask({ name: "b" }, { ...yes, requestState: state });
   equal(another.result.resultType, "input_required", "an answer to another question");
-  const forged = await ask({ name: "a" }, { ...yes, requestState: `${state.slice(0, -2)}xx` });
+  // Not its last character: base64url has several for the same bytes there.
+  const other = state.at(-10) === "A" ? "B" : "A";
+  const changed = `${state.slice(0, -10)}${other}${state.slice(-9)}`;
+  const forged = await ask({ name: "a" }, { ...yes, requestState: changed });
   equal(forged.error.code, -32602);
   ok(!rig.tools.begun.some((call) => call.endsWith("confirmed")), rig.tools.begun.join());
 

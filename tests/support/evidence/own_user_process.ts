@@ -2,9 +2,9 @@
  * A process that tries every tool, but for those that order certificates, of an agent that is a plain user beside a HAProxy
  * that root has started: run it in a network of its own, as ports 80 and 443 have to be free. It prints its report.
  */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { executable, startServe } from "../agent.ts";
-import { type HaproxyVersion, startHaproxy } from "../haproxy.ts";
+import { haproxyBinary, type HaproxyVersion, startHaproxy } from "../haproxy.ts";
 import type { ToolCaller } from "../mcp_client.ts";
 import { openPki } from "../pki.ts";
 import { differences, lookAtHaproxy } from "./view.ts";
@@ -73,11 +73,12 @@ async function tryAllTools(
   await Deno.copyFile(executable(), program);
   await Deno.chmod(program, 0o755);
   await giveTo(root);
+  await using checker = await haproxyForAll(version);
   const become = [`--reuid=${AGENT.uid}`, `--regid=${AGENT.uid}`, "--clear-groups"];
   await using agent = await startServe(haproxy, {
     program,
     wrapper: ["setpriv", ...become],
-    env: { HAPROXY_MASTER: join(root, "run/master.sock") },
+    env: { HAPROXY_MASTER: join(root, "run/master.sock"), HAPROXY_BINARY: checker.path },
   });
   const http = await agent.connect();
   const failed = await failuresOf(http);
@@ -111,12 +112,29 @@ async function putCertificates(root: string): Promise<void> {
   }
 }
 
+/** HAProxy where every user may run it: the checkout may lie in a folder that is its owner's alone. */
+async function haproxyForAll(version: HaproxyVersion) {
+  const binary = haproxyBinary(version);
+  const folder = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
+  await Deno.chmod(folder, 0o755);
+  // It brings its libraries along, beside bin/.
+  const copy = join(folder, "haproxy");
+  await run("cp", "--archive", dirname(dirname(binary)), copy);
+  return {
+    path: join(copy, "bin", basename(binary)),
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
 /** All but the sockets, whose owner HAProxy has chosen. */
 async function giveTo(root: string): Promise<void> {
   const owner = `${AGENT.uid}:${AGENT.uid}`;
-  const args = [root, "!", "-type", "s", "-exec", "chown", owner, "{}", "+"];
-  const { success } = await new Deno.Command("find", { args }).output();
-  if (!success) throw new Error(`${root} could not be given to ${owner}`);
+  await run("find", root, "!", "-type", "s", "-exec", "chown", owner, "{}", "+");
+}
+
+async function run(program: string, ...args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args: [...args] }).output();
+  if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
 }
 
 const [version, masterSocket] = Deno.args;
