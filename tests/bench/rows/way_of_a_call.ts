@@ -1,7 +1,7 @@
 /** What each stretch of a call's way costs one client that waits for every answer. Each is the one before and one more. */
 import { openClient } from "../mcp_load.ts";
 import { explains, type Row } from "../row.ts";
-import { openSite } from "../site.ts";
+import { openSite, servedDomain } from "../site.ts";
 import { inMs } from "../statistics.ts";
 
 export const wayOfACall: Row = {
@@ -17,12 +17,12 @@ export const wayOfACall: Row = {
         () => client.ask("resources/templates/list"),
       ],
       [
-        "and the tools room, which reads a file (`list_domains` of one): p50",
+        "and the tools room, which looks at its files (`list_domains` of one): p50",
         () => client.call({ tool: "haproxy_list_domains" }),
       ],
       [
         "and HAProxy, by one connection (`domain_health` of one server): p50",
-        () => client.call({ tool: "haproxy_domain_health", args: { domain: "site-1.bench.test" } }),
+        () => client.call({ tool: "haproxy_domain_health", args: { domain: servedDomain(1) } }),
       ],
     ] as const;
     const times = ways.map((): number[] => []);

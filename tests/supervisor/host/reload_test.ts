@@ -1,9 +1,8 @@
 /** Reload by the master CLI of the real HAProxy. */
 import assert from "node:assert/strict";
 import { programActs } from "../../../lib/supervisor/host/mod.ts";
-import { eventually } from "../../support/eventually.ts";
 import { HAPROXY_VERSIONS, haproxyBinary, startHaproxy } from "../../support/haproxy.ts";
-import { parseProcesses } from "../../support/haproxy_cli.ts";
+import { parseProcesses, untilReplaced } from "../../support/haproxy_cli.ts";
 import { call, haproxyConfig, hostSettings, makeFolder, startMaster } from "./fixtures.ts";
 
 const acts = (root: string, env: Record<string, string> = {}) =>
@@ -19,7 +18,7 @@ for (const version of HAPROXY_VERSIONS) {
     const { current } = parseProcesses(await haproxy.master("show proc"));
     assert.ok(current.length === 1 && current[0] !== worker);
     // The one that leaves may still take a connection of the socket that both have.
-    await eventually(async () => await haproxy.workerPid() !== worker);
+    assert.ok(await untilReplaced(haproxy.runtime, worker, 10_000));
   });
 
   Deno.test(`reload answers CONFIG_INVALID with each line, and the old worker serves on: ${version}`, async () => {
