@@ -224,7 +224,7 @@ async function rehearse(
 /** The new process. Throws RELOAD_FAILED where there is none, or where it lacks something. */
 function servingAfter(
   { runtime: { address } }: ToolContext,
-  { replaced, answer: { way }, process, problems }: Reloaded<ReloadOrder>,
+  { replaced, answer: { way }, process, lingering, problems }: Reloaded<ReloadOrder>,
 ): HaproxyProcess {
   const failed = (message: string, hint: string) =>
     new AgentError("RELOAD_FAILED", message, { hint, details: { way } });
@@ -242,6 +242,15 @@ function servingAfter(
         WAYS[way]
       }, but process ${process.pid} still serves, unchanged.`,
       "HAProxy's log says why the new worker did not start: a port in use, a file that it can't read.",
+    );
+  }
+  if (lingering.length > 0) {
+    const pids = lingering.map(({ pid }) => pid).join(", ");
+    throw failed(
+      `HAProxy was reloaded, and process ${process.pid} serves, but so does the old one (${pids}), with the old ` +
+        "configuration and a part of the connections: HAProxy's master could not end it.",
+      "The master needs the right to signal its workers, which are another user's (in a container: CAP_KILL). Give it that " +
+        "and restart HAProxy, or end the old process as root.",
     );
   }
   if (problems.length === 0) return process;

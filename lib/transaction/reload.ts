@@ -1,7 +1,7 @@
 /** A reload: the files in order, the order, then the new process brought in line, with no change in between. */
 import { AgentError } from "../errors.ts";
 import type { Convergence } from "../reconcile/converge.ts";
-import { onlyProcess, processThat, readProcess } from "../reconcile/processes.ts";
+import { onlyProcess, processThat, readProcess, readProcesses } from "../reconcile/processes.ts";
 import type { RuntimeClient } from "../runtime/connection.ts";
 import type { HaproxyProcess } from "../runtime/process.ts";
 import type { Finisher } from "./unfinished.ts";
@@ -23,6 +23,8 @@ export interface Reloaded<Answer> extends Omit<Reconciled, "process"> {
   readonly replaced: boolean;
   /** That answers now, if any does. */
   readonly process?: HaproxyProcess;
+  /** Old ones that still get a part of the connections, since their master could not end them. */
+  readonly lingering: readonly HaproxyProcess[];
 }
 
 export interface ReloadParts {
@@ -51,10 +53,13 @@ export function reloader(parts: ReloadParts) {
     while (await processThat(isNew, runtime, end)) {
       const reconciled = await parts.exclusive(bringInLine);
       // The old worker may have taken this connection, just before it stopped to listen.
-      if (isNew(reconciled.process)) return { ...reconciled, replaced: true };
+      if (!isNew(reconciled.process)) continue;
+      const serving = await readProcesses(runtime);
+      const lingering = serving.filter(({ key }) => key !== reconciled.process.key);
+      return { ...reconciled, replaced: true, lingering };
     }
     const process = await readProcess(runtime).catch(() => undefined);
-    return { replaced: false, changed: [], problems: [], unchanged: 0, process };
+    return { replaced: false, lingering: [], changed: [], problems: [], unchanged: 0, process };
   }
 
   return async function reload<Answer>(

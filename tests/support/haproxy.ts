@@ -33,6 +33,8 @@ export interface HaproxyOptions extends Partial<InitOptions> {
   readonly masterSocket?: string;
   /** `ulimit -n`, soft and hard; undefined: as the test's own. */
   readonly maxOpenFiles?: number;
+  /** A command that becomes HAProxy: `setpriv` and its options. */
+  readonly wrapper?: readonly string[];
 }
 
 export interface Haproxy extends AsyncDisposable {
@@ -78,7 +80,7 @@ exec "$@" >>"$log" 2>&1 </dev/null`;
  */
 export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy> {
   const { version = "3.2", edit = (config) => config, domains, state, ...more } = wishes;
-  const { maxOpenFiles, masterSocket, ...init } = more;
+  const { maxOpenFiles, masterSocket, wrapper = [], ...init } = more;
   const binary = haproxyBinary(version);
   const root = init.root ?? await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
   const configFile = paths(root).config;
@@ -103,7 +105,7 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
   async function launch(): Promise<boolean> {
     const before = (await logs()).length;
     const process = new Deno.Command("sh", {
-      args: ["-c", LAUNCHER, logFile, String(maxOpenFiles ?? ""), binary]
+      args: ["-c", LAUNCHER, logFile, String(maxOpenFiles ?? ""), ...wrapper, binary]
         .concat("-W", "-S", hostPort("127.0.0.1", masterPort))
         .concat(masterSocket ? ["-S", `${paths(root).masterSocket},${masterSocket}`] : [])
         .concat("-f", configFile),

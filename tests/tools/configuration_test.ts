@@ -287,6 +287,28 @@ Deno.test("a new worker that can't start is RELOAD_FAILED with HAProxy's words, 
   assert.equal(await rig.haproxy.workerPid(), pid);
 });
 
+for (const version of HAPROXY_VERSIONS) {
+  Deno.test({
+    name: `${version}: an old worker that its master can't end is RELOAD_FAILED, as it serves on beside the new one`,
+    ignore: Deno.uid() !== 0,
+    async fn() {
+      await using rig = await openTools({
+        version,
+        heal: false,
+        account: { user: "nobody", group: "nogroup" },
+        wrapper: ["setpriv", "--bounding-set=-kill"],
+      });
+      const old = await rig.haproxy.workerPid();
+      const error = await rig.refused("reload");
+      assert.equal(error.code, "RELOAD_FAILED");
+      assert.match(error.message, new RegExp(`so does the old one \\(${old}\\)`));
+      assert.match(error.hint!, /CAP_KILL/);
+      // Its SIGTERM would not reach them either.
+      await rig.haproxy.kill9();
+    },
+  });
+}
+
 Deno.test("reload answers UNSUPPORTED where no way works, and says why each does not", async () => {
   await using rig = await openTools({ host: { master: "127.0.0.1:1" } });
   for (const args of [{}, { dry_run: true }]) {
