@@ -173,6 +173,9 @@ export const VARIABLES = [
 ] as const;
 export type Variable = typeof VARIABLES[number];
 
+/** What the Python original has, too. */
+export const DEFAULT_ROOT = "/opt/haproxy";
+
 /**
  * Throws SettingsError for the first variable that is not usable.
  *
@@ -181,7 +184,7 @@ export type Variable = typeof VARIABLES[number];
 export function readSettings(env: Environment): Settings {
   const { text, list, integer, choice, hostName, flag } = reader<Variable>(env);
 
-  const root = text("HAPROXY_ROOT", "/opt/haproxy");
+  const root = text("HAPROXY_ROOT", DEFAULT_ROOT);
   if (!isAbsolute(root)) throw new SettingsError("HAPROXY_ROOT", root, "an absolute path is");
   const base = resolve(root);
   const own = {

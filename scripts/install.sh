@@ -192,7 +192,7 @@ What now:
   settings      $root/conf/haproxy-mcp.env, then: systemctl restart haproxy-mcp
   log           journalctl -u haproxy-mcp
   token         $root/conf/mcp-token.env
-  first domain  runuser -u $user -- haproxy-mcp call haproxy_add_domain --domain example.com --ip 10.0.0.1$at
+  first domain  haproxy-mcp call haproxy_add_domain --domain example.com --ip 10.0.0.1$at
   a client      claude mcp add --transport http haproxy http://HOST:$port/mcp --header \"Authorization: Bearer TOKEN\""
 }
 

@@ -1,7 +1,7 @@
 /** What `doctor` prints: a line a check, by group, and below what is wrong what to do. */
 import { GROUPS, type Outcome, type Status } from "../doctor/check.ts";
 import type { Diagnosis } from "../doctor/checks.ts";
-import { type Colour, coloured } from "./colour.ts";
+import { type Colour, paint } from "./paint.ts";
 
 const COLOURS: Readonly<Record<Status, Colour>> = {
   ok: "green",
@@ -11,14 +11,15 @@ const COLOURS: Readonly<Record<Status, Colour>> = {
 };
 const STATUS_WIDTH = Math.max(...Object.keys(COLOURS).map(({ length }) => length));
 
-/** @param paint as `coloured` does it, but in tests */
-export function doctorText({ checks, faults, warnings }: Diagnosis, paint = coloured): string {
+/** @param colours whether there are some */
+export function doctorText({ checks, faults, warnings }: Diagnosis, colours: boolean): string {
+  const painted = (colour: Colour, text: string) => colours ? paint(colour, text) : text;
   const nameWidth = Math.max(...checks.map(({ name }) => name.length));
   const indent = " ".repeat(STATUS_WIDTH + nameWidth + 6);
 
   function lines(outcome: Outcome): string[] {
     const { status, name, message } = outcome;
-    const head = `  ${paint(status.padEnd(STATUS_WIDTH), COLOURS[status])}  ${
+    const head = `  ${painted(COLOURS[status], status.padEnd(STATUS_WIDTH))}  ${
       name.padEnd(nameWidth)
     }  `;
     const remedy = "remedy" in outcome ? outcome.remedy.split("\n") : [];
@@ -27,7 +28,7 @@ export function doctorText({ checks, faults, warnings }: Diagnosis, paint = colo
 
   const groups = GROUPS.flatMap((group) => {
     const those = checks.filter((check) => check.group === group);
-    return those.length > 0 ? [[paint(group, "bold"), ...those.flatMap(lines)].join("\n")] : [];
+    return those.length > 0 ? [[painted("bold", group), ...those.flatMap(lines)].join("\n")] : [];
   });
   const skipped = checks.filter(({ status }) => status === "skipped").length;
   const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,8 +1,17 @@
 /** Flags that mean the same as a setting, and win over the environment. */
+import { isAbsolute } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { SECRET_VARIABLES } from "../config/acme.ts";
 import type { Environment } from "../config/reader.ts";
-import { readSettings, type Settings, type Variable, VARIABLES } from "../config.ts";
+import { readSettingsFile, settingsFilePath } from "../config/settings_file.ts";
+import {
+  DEFAULT_ROOT,
+  readSettings,
+  type Settings,
+  SettingsError,
+  type Variable,
+  VARIABLES,
+} from "../config.ts";
 
 /** Commander's name of each option → the variable it stands for. */
 const FLAGS = {
@@ -29,9 +38,32 @@ export function addFlags(command: Command, flags: readonly Flag[]): Command {
   return command;
 }
 
-/** What environmentFrom says, validated. Throws SettingsError. */
+/** What environmentFrom says, and what conf/haproxy-mcp.env does beneath that, validated. Throws SettingsError. */
 export function settingsFrom(...given: Parameters<typeof environmentFrom>): Settings {
-  return readSettings(environmentFrom(...given));
+  const environment = environmentFrom(...given);
+  const { root, settings } = fromSettingsFile(environment);
+  try {
+    return readSettings({ ...environment, ...settings });
+  } catch (cause) {
+    const inFile = cause instanceof SettingsError && settings[cause.variable] !== undefined;
+    if (inFile) cause.message += ` It stands in ${settingsFilePath(root)}.`;
+    throw cause;
+  }
+}
+
+/** What the file of this root sets, of what the environment does not. */
+export function fromSettingsFile(
+  environment: Environment,
+): { readonly root: string; readonly settings: Environment } {
+  const root = environment.HAPROXY_ROOT?.trim() || DEFAULT_ROOT;
+  const file = isAbsolute(root) ? readSettingsFile(root) : {};
+  const names = VARIABLES.filter((name) => name !== "HAPROXY_ROOT" && !environment[name]);
+  return {
+    root,
+    settings: Object.fromEntries(
+      names.flatMap((name) => file[name] ? [[name, file[name]]] : []),
+    ),
+  };
 }
 
 /**

@@ -8,6 +8,7 @@ const CODES = {
   red: [31, 39],
   green: [32, 39],
   yellow: [33, 39],
+  grey: [90, 39],
 } as const;
 
 export function paint(colour: Colour, text: string): string {
@@ -15,7 +16,7 @@ export function paint(colour: Colour, text: string): string {
   return `\x1b[${on}m${text}\x1b[${off}m`;
 }
 
-const WORDS: Readonly<Record<Exclude<Colour, "bold">, readonly string[]>> = {
+const WORDS: Readonly<Record<Exclude<Colour, "bold" | "grey">, readonly string[]>> = {
   green: ["UP", "OPEN", "ok", "healthy", "ready", "loaded"],
   red: ["DOWN", "STOP", "down", "failed", "expired", "no_servers"],
   yellow: ["DRAIN", "MAINT", "NOLB", "drain", "maint", "degraded", "due", "not loaded"],

@@ -3,7 +3,7 @@
 /** A bad setting stops the start (exit 4) with this one line. */
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
-  constructor(variable: string, value: string, allowed: string) {
+  constructor(readonly variable: string, value: string, allowed: string) {
     super(`${variable}=${JSON.stringify(value)} is not usable: ${allowed}.`);
   }
 }

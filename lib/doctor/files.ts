@@ -48,10 +48,10 @@ function links(seen: Seen): Finding {
   );
 }
 
-/** What the agent reads and writes, but for single certificates. */
-export function ownPaths({ root: _, ...files }: Files): readonly string[] {
+/** What the agent reads and writes, but for single certificates; nothing is made in the root itself. */
+export function ownPaths({ root, ...files }: Files): readonly string[] {
   const paths = Object.values(files);
-  return [...new Set([...paths.map(dirname), ...paths])];
+  return [...new Set([...paths.map(dirname), ...paths])].filter((path) => path !== root);
 }
 
 function access(seen: Seen): Finding {
@@ -67,26 +67,31 @@ function access(seen: Seen): Finding {
   );
 }
 
-/** Whoever owns the root is taken for the agent: what another user's call has made there, the agent may not write. */
+/** Whoever owns data/ is the agent: it can't write there what another user has put in place. */
 function owners(seen: Seen): Finding {
   const { files } = seen.settings;
   const entries = need(seen.entries);
-  const owner = entries.find(({ path }) => path === files.root);
-  if (owner === undefined || owner.uid === 0) return ok("all can be read and written");
+  const data = `${files.root}/data`;
+  const agent = entries.find(({ path }) => path === data);
+  if (agent === undefined || agent.uid === 0) return ok("all can be read and written");
   const own = new Set(ownPaths(files));
   const isOurs = ({ path }: Entry) =>
-    own.has(path) || path.startsWith(`${files.certsFolder}/`) ||
-    path.startsWith(`${files.root}/data/`);
+    own.has(path) || path.startsWith(`${files.certsFolder}/`) || path.startsWith(`${data}/`);
   const foreign = entries.filter((entry) =>
-    isOurs(entry) && !entry.special && entry.uid !== owner.uid && !isShared(entry, owner)
+    isOurs(entry) && !entry.special && entry.uid !== agent.uid && !isShared(entry, agent)
   );
-  if (foreign.length === 0) return ok(`all belongs to user ${owner.uid}, as the root does`);
+  if (foreign.length === 0) {
+    return ok(`what the agent writes belongs to user ${agent.uid}, as data/ does`);
+  }
+  const names = foreign.map(({ path }) => path);
   return fault(
     `${named(foreign.map(({ path, uid }) => `${path} (user ${uid})`))} ${
       foreign.length === 1 ? "does" : "do"
-    } not belong to user ${owner.uid}, as the root does: an agent of that user can't write there`,
-    `chown -R ${owner.uid} ${files.root}/conf ${files.root}/certs ${files.root}/data. Run call as the agent's user: ` +
-      `sudo -u '#${owner.uid}' haproxy-mcp call …`,
+    } not belong to user ${agent.uid}, as data/ does: an agent of that user can't write there`,
+    `chown ${agent.uid} ${
+      named(names, names.length, 3).replace(/ and .*/, " …").replaceAll(",", "")
+    }` +
+      "; where install.sh was used, it gives everything its owner once more.",
   );
 }
 
@@ -179,7 +184,8 @@ function settingsFile(seen: Seen): Finding {
     `${path} sets ${
       named(differing)
     } otherwise: doctor looked with other settings than the unit has`,
-    `Give doctor the same: set -a; . ${path}; set +a; haproxy-mcp doctor`,
+    "The environment here sets them too, and wins; or the file belongs to another user, and is not trusted: " +
+      `chown root ${path}`,
   );
 }
 
@@ -244,7 +250,7 @@ export const FILES_CHECKS: readonly Check[] = [
     name: "settings-file",
     group: "files",
     looksFor:
-      "settings of conf/haproxy-mcp.env that doctor's own environment lacks, or that can't be used",
+      "settings of conf/haproxy-mcp.env that doctor's own environment overrides, or that can't be used",
     judge: settingsFile,
   },
 ];

@@ -1,8 +1,8 @@
 /** conf/haproxy-mcp.env, from which a unit has its settings (systemd.exec, EnvironmentFile), beside those that doctor has. */
-import { join } from "node:path";
 import { readSettings, type Settings, type Variable, VARIABLES } from "../config.ts";
 import { SECRET_VARIABLES } from "../config/acme.ts";
 import type { Environment } from "../config/reader.ts";
+import { parseEnvironmentFile, settingsFilePath } from "../config/settings_file.ts";
 import { AgentError } from "../errors.ts";
 import type { SettingsFileSeen } from "./seen.ts";
 
@@ -11,7 +11,7 @@ export async function lookAtSettingsFile(
   { files: { root } }: Pick<Settings, "files">,
   environment: Environment,
 ): Promise<SettingsFileSeen> {
-  const path = join(root, "conf/haproxy-mcp.env");
+  const path = settingsFilePath(root);
   try {
     const { mode } = await Deno.stat(path);
     const file = parseEnvironmentFile(await Deno.readTextFile(path));
@@ -60,19 +60,4 @@ export function compareSettings(
     }
   };
   return { differing: VARIABLES.filter(differs) };
-}
-
-/** `NAME=value` a line, the value perhaps in quotes; `#` and `;` begin comments. */
-export function parseEnvironmentFile(text: string): Environment {
-  return Object.fromEntries(
-    text.split("\n").flatMap((line) => {
-      const [, name, value] = /^\s*([A-Za-z_]\w*)=(.*)$/.exec(line) ?? [];
-      if (name === undefined) return [];
-      const [, quoted] = /^"(.*)"\s*$|^'(.*)'\s*$/.exec(value)?.filter((part) =>
-        part !== undefined
-      ) ??
-        [];
-      return [[name, quoted ?? value.trim()]];
-    }),
-  );
 }

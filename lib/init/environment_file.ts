@@ -67,8 +67,8 @@ export function environmentFile(active: Environment): string {
   ];
   return `\
 # Settings of haproxy-mcp.service, made by haproxy-mcp init and yours from then on. Read by systemd as root, when the
-# service starts: systemctl restart haproxy-mcp. A line is NAME=value; behind a # stands the default, or an example.
-# HAPROXY_ROOT stands in the unit, which gives the service that folder to write in.
+# service starts (systemctl restart haproxy-mcp), and by root's shell. A line is NAME=value; behind a #
+# stands the default, or an example. HAPROXY_ROOT stands in the unit, which gives the service that folder to write in.
 ${
     sections.map(([about, settings]) => `\n# ${about}\n${settings.map(line).join("\n")}\n`).join("")
   }`;

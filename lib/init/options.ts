@@ -1,5 +1,6 @@
 /** What `haproxy-mcp init` is told: everything that haproxy.cfg and the folder layout depend on. */
 import { join } from "node:path";
+import { settingsFilePath } from "../config/settings_file.ts";
 
 export interface InitOptions {
   /** Base folder, absolute; it stands in haproxy.cfg, so it is made of plain characters only. */
@@ -51,7 +52,7 @@ export function paths(root: string) {
     servers: join(root, "conf/servers.json"),
     masterSocket: join(root, "run/master.sock"),
     /** Of the agent's unit. */
-    environment: join(root, "conf/haproxy-mcp.env"),
+    environment: settingsFilePath(root),
     /** Units and what belongs to them, to be copied into their places. */
     units: join(root, "systemd"),
     /** Stays empty: the workers' file system once they have read their files. */

@@ -1,4 +1,5 @@
 /** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { AgentError } from "../errors.ts";
 import { readWhole, writeAll } from "./bytes.ts";
@@ -65,9 +66,19 @@ export interface RootFiles {
 /** Of a new file, an existing one keeps its own; or of both. @default {0o644} */
 export type Mode = number | { readonly always: number };
 
-/** Opens the root. `root` must exist; links in its own path are resolved once, here. */
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Opens the root. `root` must exist; links in its own path are resolved once, here.
+ *
+ * What root makes there belongs to the agent's user, which is the one that data/ belongs to: it could not write it else.
+ */
 export async function openRoot(root: string): Promise<RootFiles> {
   const real = await Deno.realPath(root);
+  const agent = await Deno.lstat(join(real, "data")).then(ownerOf, () => undefined);
 
   async function guarded<T>(
     what: string,
@@ -98,12 +109,18 @@ export async function openRoot(root: string): Promise<RootFiles> {
   async function openToWrite(path: string, options: Deno.OpenOptions): Promise<Deno.FsFile> {
     for (let opening = 0; opening < OPENINGS; opening++) {
       if (opening > 0) guard(real, path);
-      const file = await Deno.open(path, options).catch(ignoreMissing) ??
-        await Deno.open(path, { ...options, createNew: true, mode: 0o600 }).catch(ignoreExisting);
+      const file = await Deno.open(path, options).catch(ignoreMissing) ?? await make(path, options);
       if (file && isStillAt(real, path, file)) return file;
       file?.close();
     }
     throw new Error("it is replaced over and over");
+  }
+
+  async function make(path: string, options: Deno.OpenOptions): Promise<Deno.FsFile | undefined> {
+    const file = await Deno.open(path, { ...options, createNew: true, mode: 0o600 })
+      .catch(ignoreExisting);
+    if (file) settle(path, file, { owner: agent });
+    return file;
   }
 
   async function takeBack(path: string, old: Uint8Array): Promise<void> {
@@ -143,11 +160,9 @@ export async function openRoot(root: string): Promise<RootFiles> {
         try {
           using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
           await writeAll(file, toBytes(content));
-          // By its name: Deno has no fchmod.
           if (!isStillAt(real, temp, file)) throw new Error("somebody replaced it");
           // The umask must not decide whether HAProxy can read the file.
-          await Deno.chmod(temp, mode);
-          await keepOwner(temp, old);
+          settle(temp, file, { mode, old: ownerOf(old), owner: agent });
           await file.sync();
         } catch (cause) {
           await Deno.remove(temp).catch(() => {});
@@ -217,7 +232,11 @@ export async function openRoot(root: string): Promise<RootFiles> {
       }
     },
     makeFolder: (path) =>
-      guarded("make", path, () => Deno.mkdir(path, { recursive: true, mode: 0o750 })),
+      guarded("make", path, async () => {
+        if (files.signature(path) !== "missing") return;
+        await Deno.mkdir(path, { recursive: true, mode: 0o750 });
+        withDescriptor(path, (fd) => giveAway(fd, fstatSync(fd), agent));
+      }),
     removeStaged: (folder, kept = []) =>
       guarded("read", folder, async () => {
         for await (const { name, isFile } of Deno.readDir(folder)) {
@@ -258,13 +277,57 @@ export function isNamed(file: Deno.FsFile, path: string): boolean {
   }
 }
 
+const ownerOf = (info: Deno.FileInfo | undefined): Owner | undefined =>
+  info && { uid: info.uid ?? 0, gid: info.gid ?? 0 };
+
+/**
+ * Mode and owner of an open file, by a descriptor: a name could be led elsewhere in the meantime. Deno has neither fchmod nor
+ * fchown, nor the descriptor of its own files.
+ *
+ * @param old the one that it takes the place of, which keeps its owner
+ * @param owner whose it is where it is new, and root's
+ */
+function settle(
+  path: string,
+  file: Deno.FsFile,
+  { mode, old, owner }: { readonly mode?: number; readonly old?: Owner; readonly owner?: Owner },
+): void {
+  withDescriptor(path, (fd) => {
+    const mine = fstatSync(fd);
+    if (mine.ino !== file.statSync().ino) throw new Error("somebody replaced it");
+    if (mode !== undefined) fchmodSync(fd, mode);
+    if (old) keepOwner(fd, mine, old);
+    else giveAway(fd, mine, owner);
+  });
+}
+
+/** Of a file or folder, and not of what a symlink names that took its place. */
+function withDescriptor(path: string, act: (fd: number) => void): void {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    act(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What is new and root's becomes the owner's. The group of a setgid folder stays: HAProxy may read by it. */
+function giveAway(fd: number, mine: Owner, owner: Owner | undefined): void {
+  if (!owner || owner.uid === 0 || mine.uid !== 0) return;
+  fchownSync(fd, owner.uid, mine.gid === 0 ? owner.gid : mine.gid);
+}
+
 /** A file keeps its owner where we may give it away, else its group where it is ours, too: HAProxy may read it by that. */
-async function keepOwner(temp: string, old: Deno.FileInfo | undefined): Promise<void> {
-  if (!old) return;
-  const mine = await Deno.stat(temp);
+function keepOwner(fd: number, mine: Owner, old: Owner): void {
   if (mine.uid === old.uid && mine.gid === old.gid) return;
-  await Deno.chown(temp, old.uid, old.gid)
-    .catch(() => Deno.chown(temp, null, old.gid)).catch(() => {});
+  for (const { uid, gid } of [old, { uid: mine.uid, gid: old.gid }]) {
+    try {
+      return fchownSync(fd, uid, gid);
+    } catch {
+      // The next, or as it is.
+    }
+  }
 }
 
 /** The STATE_IO error that names what was done to which file. */

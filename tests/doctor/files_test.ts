@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
-import { compareSettings, parseEnvironmentFile } from "../../lib/doctor/settings_file.ts";
+import { compareSettings } from "../../lib/doctor/settings_file.ts";
 import { ROOT, saw, told, unseen } from "./seen.ts";
 
 const entry = { folder: false, special: false, uid: 1001, gid: 1001, mode: 0o644, modified: 0 };
 const tree = (...more: readonly Partial<typeof entry & { path: string }>[]) =>
   saw([
-    { ...entry, path: ROOT, folder: true, mode: 0o755 },
+    { ...entry, path: ROOT, folder: true, mode: 0o755, uid: 0 },
+    { ...entry, path: `${ROOT}/data`, folder: true, mode: 0o755 },
     ...more.map((each) => ({ ...entry, path: "", ...each })),
   ]);
 
-Deno.test("access names what does not belong to the user that the root belongs to", () => {
+Deno.test("access names what does not belong to the user that data/ belongs to", () => {
   const path = `${ROOT}/data/journal/changes.jsonl`;
   const entries = tree({ path, uid: 0, mode: 0o600 });
   assert.match(
@@ -22,16 +23,18 @@ Deno.test("access leaves alone what is HAProxy's, what the group shares, and wha
   const others = [
     { path: `${ROOT}/conf/haproxy.cfg`, uid: 0 },
     { path: `${ROOT}/run/master.sock`, uid: 0, special: true },
+    { path: `${ROOT}/conf`, uid: 0, folder: true, mode: 0o1775 },
+    { path: `${ROOT}/conf/haproxy-mcp.env`, uid: 0, mode: 0o600 },
     { path: `${ROOT}/conf/servers.json`, uid: 1002, mode: 0o664 },
   ];
   assert.match(
     told("access", { seen: { entries: tree(...others) } }),
-    /^ok: all belongs to user 1001/,
+    /^ok: what the agent writes belongs to user 1001/,
   );
-  const ofRoot = saw([{ ...entry, path: ROOT, uid: 0, folder: true }, {
-    ...entry,
-    path: `${ROOT}/conf/domains.map`,
-  }]);
+  const ofRoot = saw([
+    { ...entry, path: `${ROOT}/data`, uid: 0, folder: true },
+    { ...entry, path: `${ROOT}/conf/domains.map` },
+  ]);
   assert.match(told("access", { seen: { entries: ofRoot } }), /^ok: /);
 });
 
@@ -87,20 +90,6 @@ Deno.test("journal counts what was cut off", () => {
   assert.equal(
     told("journal", { files: { unfinished } }),
     "warning: 2 changes were cut off and not finished yet: haproxy_add_domain, haproxy_add_server",
-  );
-});
-
-Deno.test("parseEnvironmentFile reads what systemd's EnvironmentFile holds", () => {
-  assert.deepEqual(
-    parseEnvironmentFile(`# comment
-; comment
-HAPROXY_PORT=9998
- MCP_HOST = nobody
-MCP_RATE="9/9"
-CF_Token='a b'
-LOG_LEVEL=
-`),
-    { HAPROXY_PORT: "9998", MCP_RATE: "9/9", CF_Token: "a b", LOG_LEVEL: "" },
   );
 });
 

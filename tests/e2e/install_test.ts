@@ -14,7 +14,9 @@ Deno.test({
   name: "install.sh --haproxy: ready, a domain served, then all of it again, and away",
   ignore: problem !== undefined,
   async fn(t) {
-    const { installed, agent, reload, again, uninstalled }: InstallReport = await report("install");
+    const { installed, agent, shell, reload, again, uninstalled }: InstallReport = await report(
+      "install",
+    );
 
     await t.step(
       "HAProxy and agent run by their units, and a domain added by the shell is served",
@@ -32,6 +34,16 @@ Deno.test({
         assert.deepEqual(agent.forbidden, agent.tried);
       },
     );
+    await t.step(
+      "root's shell has the unit's settings, and leaves nothing that the agent could not write",
+      () => {
+        assert.equal(shell.readOnly, "REFUSED");
+        assert.deepEqual(shell.owners, ["haproxy-mcp:haproxy-mcp", "haproxy-mcp:haproxy-mcp"]);
+      },
+    );
+    await t.step("doctor finds nothing wrong with what was installed", () => {
+      assert.deepEqual(shell.doctor, []);
+    });
     await t.step(
       "it reloads HAProxy, which is root's, over the socket that the drop-in made",
       () => {

@@ -26,6 +26,43 @@ Deno.test("read of a file in a missing folder is STATE_IO and names init", async
   );
 });
 
+Deno.test("what root makes belongs to the agent's user, which data/ belongs to, and stays a setgid folder's group", async () => {
+  await using root = await testRoot();
+  if (!await runsAsRoot(root)) return;
+  const at = (path: string) => join(root.root, path);
+  await Deno.mkdir(at("data"), { recursive: true });
+  await Deno.mkdir(at("shared"));
+  await Deno.chown(at("data"), 1234, 4321);
+  await Deno.chown(at("shared"), 1234, 99);
+  await Deno.chmod(at("shared"), 0o2750);
+  await root.write("conf/old", "root's\n");
+  const files = await openRoot(root.root);
+  await files.replace(at("conf/new"), "text\n", 0o640);
+  await files.replace(at("conf/old"), "text\n");
+  await files.replace(at("shared/new"), "text\n");
+  (await files.openAppend(at("data/log"))).close();
+  (await files.openLock(at("data/lock.new"))).close();
+  await files.makeFolder(at("data/folder"));
+  await files.makeFolder(at("conf"));
+  const owners = async (...paths: readonly string[]) =>
+    await Promise.all(paths.map(async (path) => {
+      const { uid, gid } = await Deno.stat(at(path));
+      return `${path} ${uid}:${gid}`;
+    }));
+  assert.deepEqual(
+    await owners("conf/new", "shared/new", "data/log", "data/lock.new", "data/folder"),
+    [
+      "conf/new 1234:4321",
+      "shared/new 1234:99",
+      "data/log 1234:4321",
+      "data/lock.new 1234:4321",
+      "data/folder 1234:4321",
+    ],
+  );
+  assert.deepEqual(await owners("conf/old", "conf"), ["conf/old 0:0", "conf 0:0"]);
+  assert.equal(await modeOf(at("conf/new")), 0o640);
+});
+
 Deno.test("replace keeps the mode and the owner of a file, whatever the umask", async () => {
   await using root = await testRoot();
   const path = join(root.root, "conf/file");

@@ -21,6 +21,14 @@ export interface InstallReport {
     readonly tried: readonly string[];
     readonly forbidden: readonly string[];
   };
+  /** What root does by the shell. */
+  readonly shell: {
+    /** The error's code with MCP_READ_ONLY=true in the unit's settings. */
+    readonly readOnly: string;
+    /** Of files that root's calls have made. */
+    readonly owners: readonly string[];
+    readonly doctor: readonly string[];
+  };
   readonly reload: { readonly way: string; readonly served: string };
   /** The agent's pid stayed, as nothing had changed. */
   readonly again: { readonly samePid: boolean };
@@ -67,24 +75,43 @@ async function putHaproxy(machine: Machine): Promise<void> {
   await machine.write("/usr/lib/systemd/system/haproxy.service", await Deno.readTextFile(unit));
 }
 
-const call = async (machine: Machine, tool: string, ...args: string[]) =>
-  JSON.parse(
-    ok(
-      await machine.run(
-        ...[
-          "runuser",
-          "-u",
-          "haproxy-mcp",
-          "--",
-          "haproxy-mcp",
-          "call",
-          `haproxy_${tool}`,
-          "--json",
-        ] as const,
-        ...args,
-      ),
-    ),
-  );
+const AS_AGENT = ["runuser", "-u", "haproxy-mcp", "--"];
+
+async function call(
+  machine: Machine,
+  tool: string,
+  args: readonly string[] = [],
+  as: readonly string[] = AS_AGENT,
+) {
+  const [program, ...words] = [...as, "haproxy-mcp", "call", `haproxy_${tool}`, "--json", ...args];
+  return JSON.parse(ok(await machine.run(program, ...words)));
+}
+
+/** What root's shell does with the settings and in the folders of an agent that is another user. */
+async function shellOfRoot(machine: Machine): Promise<InstallReport["shell"]> {
+  const settings = "/opt/haproxy/conf/haproxy-mcp.env";
+  const add = [
+    "haproxy-mcp",
+    "call",
+    "haproxy_add_domain",
+    "--json",
+    "--domain",
+    "b.test",
+  ] as const;
+  ok(await machine.run("sh", "-c", `echo MCP_READ_ONLY=true >>${settings}`));
+  const { stdout } = await machine.run(...add);
+  ok(await machine.run("sed", "-i", "/^MCP_READ_ONLY/d", settings));
+  await call(machine, "save_state", [], []);
+  const made = ["/opt/haproxy/data/servers.state", "/opt/haproxy/conf/domains.map"];
+  const { checks } = JSON.parse((await machine.run("haproxy-mcp", "doctor", "--json")).stdout);
+  return {
+    readOnly: JSON.parse(stdout).error.code,
+    owners: ok(await machine.run("stat", "-c", "%U:%G", ...made)).trim().split("\n"),
+    doctor: (checks as { status: string; name: string; message: string }[])
+      .filter(({ status }) => status === "fault" || status === "warning")
+      .map(({ status, name, message }) => `${status} ${name}: ${message}`),
+  };
+}
 
 async function install(): Promise<InstallReport> {
   await using machine = await bootMachine();
@@ -96,7 +123,7 @@ async function install(): Promise<InstallReport> {
 
   const first = ok(await run());
   const server = ["--ip", backend.address, "--http-port", String(backend.port)];
-  await call(machine, "add_domain", "--domain", "a.test", ...server);
+  await call(machine, "add_domain", ["--domain", "a.test", ...server]);
   const installed = { ready: /^Ready: /m.test(first), served: await served() };
 
   const status = ok(
@@ -114,7 +141,8 @@ async function install(): Promise<InstallReport> {
     forbidden,
   };
 
-  const { way } = await call(machine, "reload", "--confirm");
+  const shell = await shellOfRoot(machine);
+  const { way } = await call(machine, "reload", ["--confirm"]);
   const reload = { way, served: await served() };
   const before = await pid();
   ok(await run());
@@ -126,7 +154,7 @@ async function install(): Promise<InstallReport> {
     served: await served(),
     kept: ok(await machine.run("cat", "/opt/haproxy/conf/domains.map")),
   };
-  return { installed, agent, reload, again, uninstalled };
+  return { installed, agent, shell, reload, again, uninstalled };
 }
 
 async function takeOver(): Promise<TakeOverReport> {
@@ -141,7 +169,7 @@ async function takeOver(): Promise<TakeOverReport> {
   }
   await machine.write("/etc/systemd/system/haproxy-mcp.service", UNIT);
   ok(await machine.run("bash", INSTALL, "--binary", executable(), "--", "--force"));
-  const listed = await call(machine, "list_domains", "--include-wildcards");
+  const listed = await call(machine, "list_domains", ["--include-wildcards"]);
   type Listed = {
     domain: string;
     pool: string;

@@ -289,7 +289,8 @@ Deno.test("a new worker that can't start is RELOAD_FAILED with HAProxy's words, 
 
 for (const version of HAPROXY_VERSIONS) {
   Deno.test({
-    name: `${version}: an old worker that its master can't end is RELOAD_FAILED, as it serves on beside the new one`,
+    name:
+      `${version}: an old worker that its master can't end is RELOAD_FAILED, as it serves on beside the new one`,
     ignore: Deno.uid() !== 0,
     async fn() {
       await using rig = await openTools({

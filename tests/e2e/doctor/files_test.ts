@@ -21,16 +21,16 @@ testBreakages([
     remedy: /neither serve nor call starts/,
   },
   {
-    what: "a file belongs to another user than the root",
+    what: "a file belongs to another user than the agent",
     ignore: !isRoot,
     do: async (haproxy) => {
-      for (const path of ["", "conf", "certs", "data", "data/journal", "conf/domains.map"]) {
+      for (const path of ["conf", "certs", "data", "data/journal", "conf/domains.map"]) {
         await Deno.chown(under(haproxy, path), 12345, 12345);
       }
     },
     wrong: ["access: fault"],
     message: /servers\.json \(user 0\)|\(user 0\).* not belong to user 12345/,
-    remedy: /chown -R 12345 \S+conf/,
+    remedy: /chown 12345 \S+certs/,
   },
   {
     what: "a file can't be written by this user",
@@ -104,15 +104,16 @@ testBreakages([
     remedy: /chmod 600/,
   },
   {
-    what: "the unit has other settings than doctor",
-    do: (haproxy) =>
-      Deno.writeTextFile(
-        under(haproxy, "conf/haproxy-mcp.env"),
-        '# The unit\'s.\nMCP_RATE="9/9"\nLOG_LEVEL=INFO\nCF_Token=very-secret\n',
-        { mode: 0o600 },
-      ),
+    what: "the unit has other settings than doctor, which does not trust the file of another user",
+    ignore: !isRoot,
+    do: async (haproxy) => {
+      const file = under(haproxy, "conf/haproxy-mcp.env");
+      const text = '# The unit\'s.\nMCP_RATE="9/9"\nLOG_LEVEL=INFO\nCF_Token=very-secret\n';
+      await Deno.writeTextFile(file, text, { mode: 0o600 });
+      await Deno.chown(file, 12345, 12345);
+    },
     wrong: ["settings-file: warning"],
     message: /haproxy-mcp\.env sets CF_Token, MCP_RATE otherwise/,
-    remedy: /set -a; \. \S+haproxy-mcp\.env/,
+    remedy: /chown root \S+haproxy-mcp\.env/,
   },
 ]);
