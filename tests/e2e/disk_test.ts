@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type AgentOptions, executable, runAgent, startServe } from "../support/agent.ts";
+import { type AgentOptions, executableForAll, runAgent, startServe } from "../support/agent.ts";
 import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
 import { runningMap, runningSlots, snapshot, snapshotFiles } from "../support/tools.ts";
 import { openSite } from "./site.ts";
@@ -92,11 +92,9 @@ Deno.test({
 /** The agent as a user whom modes bind: for root, a copy of the executable that anybody can reach. */
 async function asOrdinaryUser(haproxy: Haproxy): Promise<AgentOptions> {
   if (!isRoot) return {};
-  const copy = join(haproxy.root, "haproxy-mcp");
-  await Deno.copyFile(executable(), copy);
-  await sh('chmod 755 "$1" && chown -R 65534:65534 "$2"', copy, haproxy.root);
-  const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-  return { wrapper: [...nobody, "sh", "-c", 'shift; exec "$0" "$@"', copy] };
+  const program = await executableForAll(haproxy.root);
+  await sh('chown -R 65534:65534 "$1"', haproxy.root);
+  return { program, wrapper: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] };
 }
 
 Deno.test("a folder or a file that may not be written: the change is STATE_IO, a start ends with 4", async () => {

@@ -1,7 +1,7 @@
 /** HAProxy as `init --quadlet` has it started, and the agent beside it as a user with no rights of its own. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { startServe } from "../support/agent.ts";
+import { executableForAll, startServe } from "../support/agent.ts";
 import { startBackend } from "../support/backend.ts";
 import { curl, HTTP_VERSIONS, type HttpVersion } from "../support/curl.ts";
 import { openPki } from "../support/pki.ts";
@@ -28,10 +28,12 @@ Deno.test({
     const { root, masterAddress } = haproxy;
     const { pem, certificate } = await pki.issue(["a.test"]);
     await Deno.writeTextFile(join(root, "certs/a.test.pem"), pem, { mode: 0o600 });
+    const program = await executableForAll(root);
     // Keys that their owner alone can read, in a folder that is closed to all others.
     await run("chown", "-R", `${AGENT}:${AGENT}`, root);
     await run("chmod", "755", join(root, ".."));
     await using agent = await startServe(haproxy, {
+      program,
       wrapper: ["setpriv", `--reuid=${AGENT}`, `--regid=${AGENT}`, "--clear-groups"]
         .concat("--bounding-set=-all", "--no-new-privs"),
       // No podman, no haproxy of this machine's.

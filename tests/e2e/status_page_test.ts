@@ -5,6 +5,7 @@ import { findBarriers } from "../support/axe.ts";
 import { startBackend } from "../support/backend.ts";
 import { type Browser, type Page, type PageOptions, startBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/ports.ts";
 import { get, openSite, type Site } from "./site.ts";
 
 /** Where the pictures go, for the documents; made anew by each run. */
@@ -15,8 +16,13 @@ const PHONE = { width: 375, height: 800, phone: true } as const;
 const addressOf = ({ agent }: Site) => agent.url.replace("/mcp", "/");
 
 /** By the form, with the keyboard, as anybody does. */
-async function signedIn(site: Site, browser: Browser, options?: PageOptions): Promise<Page> {
-  const page = await browser.open(addressOf(site), options);
+async function signedIn(
+  site: Site,
+  browser: Browser,
+  options?: PageOptions,
+  address = addressOf(site),
+): Promise<Page> {
+  const page = await browser.open(address, options);
   await page.until(`document.activeElement.id === "token"`);
   await page.type(site.agent.token);
   await page.press("Enter");
@@ -99,6 +105,33 @@ Deno.test("status page: it follows what happens without being loaded again, and 
   await site.haproxy.start();
   await page.until(`!/HAProxy does not answer/.test(${textOf("#summary")})`);
   assert.equal(page.loads, loads);
+  assert.deepEqual(page.complaints.slice(1), []);
+});
+
+Deno.test("status page: behind HAProxy, by TLS and HTTP/2, it is signed in to and follows what happens", async () => {
+  const host = "mcp.localhost";
+  const port = freePort();
+  await using site = await openSite({
+    mcp: { host, address: "127.0.0.1", port },
+    env: { MCP_PORT: String(port), MCP_ALLOWED_HOSTS: `${host},127.0.0.1` },
+  });
+  await site.http.call("add_domain", { domain: "a.example", ip: "127.0.0.1", http_port: 1 });
+  await using browser = await startBrowser();
+  const address = `https://${host}:${site.haproxy.options.httpsPort}/`;
+  const page = await signedIn(site, browser, { insecure: true }, address);
+  await page.until(isLive);
+  const protocol = `performance.getEntriesByType("navigation")[0].nextHopProtocol`;
+  assert.equal(await page.eval(protocol), "h2");
+  assert.equal(await page.eval("document.cookie"), "");
+  await site.http.call("set_server_state", {
+    domain: "a.example",
+    slot: 1,
+    state: "maint",
+    force: true,
+  });
+  await page.until(`/MAINT/.test(${textOf("#list")})`);
+  await page.goto(address);
+  await page.until(isLive);
   assert.deepEqual(page.complaints.slice(1), []);
 });
 

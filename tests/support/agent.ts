@@ -58,6 +58,14 @@ export function executable(): string {
   return path;
 }
 
+/** A copy in that folder, which every user may run: the folders above the checkout may be closed to others. */
+export async function executableForAll(folder: string): Promise<string> {
+  const copy = join(folder, "haproxy-mcp");
+  await Deno.copyFile(executable(), copy);
+  await Deno.chmod(copy, 0o755);
+  return copy;
+}
+
 /** The test build's path: it looks for certificates that are due at once, and not after minutes. */
 export function testExecutable(): string {
   const path = Deno.env.get("HAPROXY_MCP_TEST");
@@ -94,10 +102,10 @@ export function agentEnv(
 export async function runAgent(
   haproxy: Neighbour,
   args: readonly string[],
-  { env, wrapper = [] }: AgentOptions = {},
+  { env, wrapper = [], program = executable() }: AgentOptions = {},
 ): Promise<Run> {
-  const [program, ...before] = [...wrapper, executable()];
-  const { code, stdout, stderr } = await new Deno.Command(program, {
+  const [first, ...before] = [...wrapper, program];
+  const { code, stdout, stderr } = await new Deno.Command(first, {
     args: [...before, ...args],
     clearEnv: true,
     env: { ...agentEnv(haproxy), ...env },

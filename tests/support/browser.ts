@@ -26,6 +26,8 @@ export interface PageOptions {
   readonly phone?: boolean;
   /** @default {true} */
   readonly script?: boolean;
+  /** Certificates that nobody has signed are as good as others. */
+  readonly insecure?: boolean;
 }
 
 export interface Page {
@@ -198,6 +200,7 @@ async function openPage(wire: Wire, url: string, options: PageOptions): Promise<
     features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
   });
   if (phone) await send("Emulation.setTouchEmulationEnabled", { enabled: true });
+  if (options.insecure) await send("Security.setIgnoreCertificateErrors", { ignore: true });
   if (!script) await send("Emulation.setScriptExecutionDisabled", { value: true });
 
   async function evaluate<T>(expression: string): Promise<T> {

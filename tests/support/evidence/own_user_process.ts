@@ -3,7 +3,7 @@
  * that root has started: run it in a network of its own, as ports 80 and 443 have to be free. It prints its report.
  */
 import { basename, dirname, join } from "node:path";
-import { executable, startServe } from "../agent.ts";
+import { executableForAll, startServe } from "../agent.ts";
 import { haproxyBinary, type HaproxyVersion, startHaproxy } from "../haproxy.ts";
 import type { ToolCaller } from "../mcp_client.ts";
 import { openPki } from "../pki.ts";
@@ -69,9 +69,7 @@ async function tryAllTools(
   });
   const { root } = haproxy;
   await putCertificates(root);
-  const program = join(root, "haproxy-mcp");
-  await Deno.copyFile(executable(), program);
-  await Deno.chmod(program, 0o755);
+  const program = await executableForAll(root);
   await giveTo(root);
   await using checker = await haproxyForAll(version);
   const become = [`--reuid=${AGENT.uid}`, `--regid=${AGENT.uid}`, "--clear-groups"];
