@@ -48,7 +48,7 @@ export const saveState = tool({
       }
       : undefined;
     return answer(
-      `Saved ${lines.length} servers to ${file}.`,
+      `Saved ${lines.length} server${lines.length === 1 ? "" : "s"} to ${file}.`,
       { file, servers: lines.length },
       preview,
     );
