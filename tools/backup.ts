@@ -50,6 +50,8 @@ export interface RestoreOrder extends Order {
   readonly offline: boolean;
   /** Their files, lists and accounts stay as they are. */
   readonly withoutCertificates: boolean;
+  /** haproxy.cfg and the unit's settings stay as they are: whoever has the archive may not write them. */
+  readonly withoutRoots: boolean;
   /** The caller says that a person has agreed. */
   readonly confirmed: boolean;
   /** preview: a dry run, for the question at the terminal; the others are what a person answered to it. */
@@ -115,7 +117,7 @@ export function restore(
   context: ToolContext,
   { signal }: CallContext,
 ): Promise<RestoreAnswer> {
-  const { archive, dryRun, offline, withoutCertificates } = order;
+  const { archive, dryRun, offline, withoutCertificates, withoutRoots } = order;
   const args = {
     file: archive,
     dry_run: dryRun,
@@ -133,7 +135,7 @@ export function restore(
       dryRun,
       offline,
       async plan() {
-        const options = { archive, withoutCertificates };
+        const options = { archive, withoutCertificates, withoutRoots };
         const { changes, ...more } = await planRestore(content, partsOf(order, context), options);
         rest = more;
         if (!dryRun && changes.length > 0) await keepWhatIsThere(order, context);

@@ -32,6 +32,8 @@ export interface ToolsSettings {
   /** Which of this process's tools rooms this is, counted from 1. */
   readonly room: number;
   readonly pid: number;
+  /** Whose this process is, which the room may not ask. */
+  readonly uid?: number;
   /** True where HAProxy is brought in line with the files: serve and stdio. */
   readonly heal: boolean;
   readonly readOnly: boolean;
@@ -79,7 +81,7 @@ export async function openContext(
   { renewals: renewalOptions, publish }: ContextOptions = {},
 ): Promise<ToolContext> {
   const { files: paths, haproxy } = settings;
-  const files = await openRoot(paths.root);
+  const files = await openRoot(paths.root, settings.uid);
   for (const path of [paths.lock, paths.journal]) await files.makeFolder(dirname(path));
   const me = { pid: settings.pid, room: settings.room };
   const lock = fileLock(files, paths.lock, me, LOCK_WAIT_MS);

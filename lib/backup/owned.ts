@@ -1,5 +1,6 @@
 /** What the agent owns under HAPROXY_ROOT, each file by its place in a backup: that of the defaults, wherever the settings put it. */
 import { join } from "node:path";
+import { settingsFilePath } from "../config/settings_file.ts";
 import type { Files } from "../config.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 import { AUDIT_LIMITS } from "../state/audit.ts";
@@ -28,6 +29,8 @@ export interface Owned {
   readonly kind: Kind;
   /** It is about certificates. */
   readonly certificates: boolean;
+  /** Where the agent is a user of its own it is root's: HAProxy, or the unit, would do for root what stands in it. */
+  readonly roots?: boolean;
 }
 
 /** The names that the rest of the code asks for. */
@@ -62,13 +65,15 @@ function single(paths: Paths, { configFile, tokenFile }: Places): Owned[] {
     ...owned(NAMES.servers, paths.servers, "state"),
     ...owned(NAMES.certificates, paths.certificates, "state", true),
     ...owned(NAMES.crtList, paths.crtList, "state", true),
-    ...owned(NAMES.config, configFile, "user's"),
+    ...roots(owned(NAMES.config, configFile, "user's")),
     ...owned("data/servers.state", paths.savedState, "user's"),
     ...audits.flatMap((end) => owned(`data/audit.jsonl${end}`, `${paths.audit}${end}`, "audit")),
     ...owned("conf/mcp-token.env", tokenFile, "secret"),
-    ...owned("conf/haproxy-mcp.env", join(paths.root, "conf/haproxy-mcp.env"), "secret"),
+    ...roots(owned("conf/haproxy-mcp.env", settingsFilePath(paths.root), "secret")),
   ];
 }
+
+const roots = (owned: readonly Owned[]) => owned.map((each) => ({ ...each, roots: true }));
 
 /** Files of a folder, whatever they are called. Names with a dot in front are half-written ones. */
 const FOLDERS = [

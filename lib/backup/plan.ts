@@ -34,6 +34,8 @@ export interface PlanOptions {
   readonly archive: string;
   /** Their files, lists and accounts stay as they are here. */
   readonly withoutCertificates: boolean;
+  /** Whoever has the archive could not write root's files: they stay as they are here. */
+  readonly withoutRoots?: boolean;
 }
 
 export interface RestorePlan {
@@ -52,7 +54,7 @@ const UNKNOWN_PLACES: Places = { configFile: "/", tokenFile: "/" };
 export async function planRestore(
   backup: Backup,
   parts: PlanParts,
-  { archive, withoutCertificates }: PlanOptions,
+  { archive, withoutCertificates, withoutRoots = false }: PlanOptions,
 ): Promise<RestorePlan> {
   const { files, paths, shape, root } = parts;
   const { manifest } = backup;
@@ -82,6 +84,10 @@ export async function planRestore(
       continue;
     }
     if (each.certificates && withoutCertificates || each.kind === "audit" && hasAudit) continue;
+    if (each.roots && withoutRoots) {
+      kept.push(`${name}: the archive is the agent's, which may not write it`);
+      continue;
+    }
     await put(each, name === NAMES.certificates ? await withRecordsHere(content) : content);
   }
   removeWhereThereWasNone();
@@ -104,6 +110,7 @@ export async function planRestore(
       file: each.path,
       text: content,
       ...(mode && { mode }),
+      ...(each.roots && { roots: true }),
       lines: await linesOf(each.name, before, content),
     });
   }

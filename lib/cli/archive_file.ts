@@ -65,16 +65,23 @@ async function writeSynced(path: string, content: Uint8Array): Promise<void> {
   await file.sync();
 }
 
-/** Throws NOT_FOUND, STATE_IO, STATE_CORRUPT for one that is too large. */
-export async function readArchive(path: string): Promise<Uint8Array> {
+/**
+ * Throws NOT_FOUND, STATE_IO, STATE_CORRUPT for one that is too large.
+ *
+ * @returns and whose it is; stdin is the caller's
+ */
+export async function readArchive(
+  path: string,
+): Promise<{ readonly content: Uint8Array; readonly uid?: number }> {
   try {
     if (path !== STANDARD) {
       // A pipe would block the opening.
       if (!(await Deno.stat(path)).isFile) throw new Error("it is not a file");
       using file = await Deno.open(path);
-      return await readBounded(file.readable, path);
+      const uid = (await file.stat()).uid ?? 0;
+      return { content: await readBounded(file.readable, path), uid };
     }
-    return await readBounded(Deno.stdin.readable, "stdin");
+    return { content: await readBounded(Deno.stdin.readable, "stdin") };
   } catch (cause) {
     if (cause instanceof AgentError) throw cause;
     if (!(cause instanceof Deno.errors.NotFound)) throw cannot("read", path, cause);

@@ -1,13 +1,14 @@
 /** `haproxy-mcp call TOOL`: one tool from the shell, with or without a running `serve`. */
 import { Command } from "commander";
-import type { Confirm } from "../config.ts";
+import type { Confirm, Settings } from "../config.ts";
 import type { CallOptions } from "../rpc/mod.ts";
 import { EXIT, type ExitCode } from "../supervisor/exit_code.ts";
 import type { RoomEntries } from "../supervisor/room.ts";
 import { readDefinitions, type Shell, withShell } from "../supervisor/shell.ts";
 import { type ToolDefinition, type ToolResult, wantsConfirmation } from "../tool_definition.ts";
 import { answerText } from "./answer_text.ts";
-import { addFlags, HAPROXY_FLAGS, settingsFrom } from "./flags.ts";
+import { addFlags, HAPROXY_FLAGS } from "./flags.ts";
+import { asAgent } from "./hand_over.ts";
 import { answering, type Finish, UsageError } from "./outcome.ts";
 import { progressLine } from "./progress.ts";
 import { canAsk, isAgreed } from "./question.ts";
@@ -43,7 +44,7 @@ export function callCommand(rooms: RoomEntries, finish: Finish): Command {
       return finish(EXIT.done);
     }
     if (name === undefined) throw new UsageError("Which tool? `haproxy-mcp tools` lists them.");
-    finish(await call(name, words, flags, rooms));
+    finish(await asAgent({ ...flags }, (settings) => call(name, words, flags, settings, rooms)));
   });
 }
 
@@ -51,9 +52,9 @@ async function call(
   name: string,
   words: readonly string[],
   flags: CallFlags,
+  settings: Settings,
   rooms: RoomEntries,
 ): Promise<ExitCode> {
-  const settings = settingsFrom({ ...flags });
   return await answering(flags, async () => {
     const result = await withSignals((signal) =>
       withShell(settings, rooms, (shell) => {

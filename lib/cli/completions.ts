@@ -1,11 +1,12 @@
 /** `haproxy-mcp completions SHELL`: the script for a shell; and `complete`, which that script asks. */
 import { Argument, Command } from "commander";
+import type { Settings } from "../config.ts";
 import { EXIT } from "../supervisor/exit_code.ts";
 import type { RoomEntries } from "../supervisor/room.ts";
 import { readDefinitions, withShell } from "../supervisor/shell.ts";
 import { type Candidate, type Candidates, candidatesFor } from "./candidates.ts";
 import { SCRIPTS, type Shell, SHELLS } from "./completion_scripts.ts";
-import { settingsFrom } from "./flags.ts";
+import { asAgent } from "./hand_over.ts";
 import type { Finish } from "./outcome.ts";
 import { commandsOf, shapeOf } from "./shape.ts";
 
@@ -30,34 +31,38 @@ export function completeCommand(rooms: RoomEntries, finish: Finish): Command {
     .argument("[words...]", "those behind the program's name; the last one is being typed")
     .addHelpText("after", "\nExample: haproxy-mcp complete -- call haproxy_add")
     .action(async (words: readonly string[], _flags: unknown, { parent }: Command) => {
-      const found = await answers(parent!, words, rooms).catch(() => undefined);
-      if (found) console.log(found);
+      await answer(parent!, words, rooms).catch(() => {});
       finish(EXIT.done);
     });
 }
 
-async function answers(
+async function answer(
   program: Command,
   typed: readonly string[],
   rooms: RoomEntries,
-): Promise<string> {
+): Promise<void> {
   const found = candidatesFor({
     program: shapeOf(program),
     commands: commandsOf(program),
     // To read them takes a moment.
     tools: typed[0] === "call" ? await readDefinitions(rooms) : [],
   }, typed);
-  if (found.kind === "files" || found.kind === "folders") return `:${found.kind}`;
-  const words = found.kind === "ask" ? await ask(found, rooms) : found.words;
-  const lines = words.map(({ value, about }) => `${value}\t${firstSentence(about)}`);
-  return [":words", ...lines].join("\n");
+  if (found.kind === "files" || found.kind === "folders") return console.log(`:${found.kind}`);
+  if (found.kind === "words") return console.log(shown(found.words));
+  await asAgent(found.flags, async (settings) => {
+    console.log(shown(await ask(found, settings, rooms)));
+    return EXIT.done;
+  });
 }
 
+const shown = (words: readonly Candidate[]): string =>
+  [":words", ...words.map(({ value, about }) => `${value}\t${firstSentence(about)}`)].join("\n");
+
 async function ask(
-  { question, before, flags }: Extract<Candidates, { readonly kind: "ask" }>,
+  { question, before }: Extract<Candidates, { readonly kind: "ask" }>,
+  settings: Settings,
   rooms: RoomEntries,
 ): Promise<Candidate[]> {
-  const settings = settingsFrom(flags);
   const quiet = { ...settings, logging: { ...settings.logging, level: "ERROR" } } as const;
   const { values } = await withShell(quiet, rooms, (shell) => shell.complete(question));
   // Those that begin otherwise a shell would not take: *.example.com for example.com.

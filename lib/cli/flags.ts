@@ -38,12 +38,21 @@ export function addFlags(command: Command, flags: readonly Flag[]): Command {
   return command;
 }
 
-/** What environmentFrom says, and what conf/haproxy-mcp.env does beneath that, validated. Throws SettingsError. */
+/** What wholeEnvironment says. Throws SettingsError. */
 export function settingsFrom(...given: Parameters<typeof environmentFrom>): Settings {
+  return readSettings(wholeEnvironment(...given));
+}
+
+/**
+ * What environmentFrom says, and what conf/haproxy-mcp.env does beneath that. Throws SettingsError for what can't be used.
+ */
+export function wholeEnvironment(...given: Parameters<typeof environmentFrom>): Environment {
   const environment = environmentFrom(...given);
   const { root, settings } = fromSettingsFile(environment);
+  const whole = { ...environment, ...settings };
   try {
-    return readSettings({ ...environment, ...settings });
+    readSettings(whole);
+    return whole;
   } catch (cause) {
     const inFile = cause instanceof SettingsError && settings[cause.variable] !== undefined;
     if (inFile) cause.message += ` It stands in ${settingsFilePath(root)}.`;

@@ -8,6 +8,7 @@ import type { Confirm } from "../config.ts";
 import { readArchive, STANDARD } from "./archive_file.ts";
 import { restoreText } from "./backup_text.ts";
 import { addFlags, HAPROXY_FLAGS, settingsFrom } from "./flags.ts";
+import { agentBeside } from "./hand_over.ts";
 import { answering, type Finish } from "./outcome.ts";
 import { paintChange } from "./paint.ts";
 import { canAsk, isAgreed } from "./question.ts";
@@ -50,13 +51,15 @@ async function restore(
 ): Promise<ExitCode> {
   const settings = settingsFrom({ ...flags });
   const archive = file === STANDARD ? "stdin" : resolve(file);
-  const content = await readArchive(file === STANDARD ? file : archive);
+  const { content, uid } = await readArchive(file === STANDARD ? file : archive);
+  const agent = await agentBeside(settings);
   const wish = {
     archive,
     content,
     dryRun: flags.dryRun ?? false,
     offline: flags.offline ?? false,
     withoutCertificates: flags.withoutCertificates ?? false,
+    withoutRoots: agent !== undefined && uid === agent.uid,
     confirmed: flags.confirm ?? false,
   };
   const answer = await withSignals((signal) =>

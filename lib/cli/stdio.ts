@@ -2,7 +2,8 @@
 import { Command } from "commander";
 import { serveStdio } from "../supervisor/serve.ts";
 import type { RoomEntries } from "../supervisor/room.ts";
-import { addFlags, HAPROXY_FLAGS, settingsFrom } from "./flags.ts";
+import { addFlags, HAPROXY_FLAGS } from "./flags.ts";
+import { asAgent } from "./hand_over.ts";
 import type { Finish } from "./outcome.ts";
 
 export function stdioCommand(rooms: RoomEntries, finish: Finish): Command {
@@ -12,5 +13,7 @@ export function stdioCommand(rooms: RoomEntries, finish: Finish): Command {
       "after",
       "\nExample: claude mcp add haproxy -- haproxy-mcp stdio --root /opt/haproxy",
     )
-    .action(async (options) => finish(await serveStdio(settingsFrom(options), rooms)));
+    .action(async (options) =>
+      finish(await asAgent(options, (settings) => serveStdio(settings, rooms)))
+    );
 }

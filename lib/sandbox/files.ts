@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { AgentError } from "../errors.ts";
 import { readWhole, writeAll } from "./bytes.ts";
 import { guard, guardFolder, isStillAt } from "./guard.ts";
+import { isOutOfReach, isRoots, type Owner, ownerOf } from "./reach.ts";
 
 const STAGED = ".tmp";
 /** A file that is replaced so often while it is opened is not one that somebody just writes. */
@@ -36,13 +37,15 @@ export interface RootFiles {
   /** The same of a file that need not be text. */
   readBytes(path: string, atMost?: number): Promise<Uint8Array | undefined>;
   /** Writes and fsyncs the new content beside the file. */
-  stage(path: string, content: string | Uint8Array, mode?: Mode): Promise<StagedFile>;
+  stage(path: string, content: string | Uint8Array, options?: StageOptions): Promise<StagedFile>;
   /** stage + commit + fsync of the folder. A failure leaves the text that was there. */
   replace(path: string, content: string | Uint8Array, mode?: Mode): Promise<void>;
   /** Puts a staged file in its place, also one that another process staged. */
   move(staged: string, path: string): Promise<void>;
   /** There may be none. */
   remove(path: string): Promise<void>;
+  /** We are root, the agent is another user, and this is not within its reach: only `StageOptions.roots` replaces it. */
+  isRootsAlone(path: string): boolean;
   /** The names of what is no folder in a folder; none where there is no folder. */
   names(folder: string): Promise<string[]>;
   /** Permission bits of a file or folder, those for setuid and setgid included; undefined where there is none. */
@@ -63,22 +66,38 @@ export interface RootFiles {
   removeStaged(folder: string, kept?: readonly string[]): Promise<void>;
 }
 
-/** Of a new file, an existing one keeps its own; or of both. @default {0o644} */
+/** Of a new file, an existing one keeps its own; or of both. */
 export type Mode = number | { readonly always: number };
 
-interface Owner {
-  readonly uid: number;
-  readonly gid: number;
+export interface StageOptions {
+  /** @default {0o644} */
+  readonly mode?: Mode;
+  /** It is root's where root makes it, and may replace what is root's alone: a person has said so, and no journal. */
+  readonly roots?: boolean;
 }
 
 /**
  * Opens the root. `root` must exist; links in its own path are resolved once, here.
  *
  * What root makes there belongs to the agent's user, which is the one that data/ belongs to: it could not write it else.
+ *
+ * @param uid whose this process is; undefined: no matter, as it is not root or the agent is
  */
-export async function openRoot(root: string): Promise<RootFiles> {
+export async function openRoot(root: string, uid?: number): Promise<RootFiles> {
   const real = await Deno.realPath(root);
   const agent = await Deno.lstat(join(real, "data")).then(ownerOf, () => undefined);
+  const isRootsAlone = (path: string) =>
+    uid === 0 && agent !== undefined && agent.uid !== 0 && isOutOfReach(path, agent);
+  const isStaged = (path: string) => LEFT_BEHIND.test(basename(path));
+
+  /** Not for a journal's sake. */
+  function assertNotRoots(path: string, unless = () => false): void {
+    if (!isRootsAlone(path) || unless()) return;
+    throw new AgentError("STATE_IO", `${path} is root's alone, and not the agent's to change.`, {
+      hint:
+        "Nothing was done with it. A journal that names it is damaged, or somebody has forged it.",
+    });
+  }
 
   async function guarded<T>(
     what: string,
@@ -148,8 +167,9 @@ export async function openRoot(root: string): Promise<RootFiles> {
           throw cause;
         }
       }),
-    stage: (path, content, wanted = 0o644) =>
+    stage: (path, content, { mode: wanted = 0o644, roots = false } = {}) =>
       guarded("write", path, async () => {
+        if (!roots) assertNotRoots(path);
         const old = await Deno.stat(path).catch(() => undefined);
         if (old && !old.isFile) throw new Error("it is not a file");
         // The rename needs no right to the file itself, and would replace one that was made read-only.
@@ -162,7 +182,11 @@ export async function openRoot(root: string): Promise<RootFiles> {
           await writeAll(file, toBytes(content));
           if (!isStillAt(real, temp, file)) throw new Error("somebody replaced it");
           // The umask must not decide whether HAProxy can read the file.
-          settle(temp, file, { mode, old: ownerOf(old), owner: agent });
+          settle(temp, file, {
+            mode,
+            ...old && { old: ownerOf(old) },
+            ...!roots && { owner: agent },
+          });
           await file.sync();
         } catch (cause) {
           await Deno.remove(temp).catch(() => {});
@@ -177,7 +201,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
       }),
     async replace(path, content, mode) {
       const old = await files.readBytes(path);
-      const staged = await files.stage(path, content, mode);
+      const staged = await files.stage(path, content, { mode });
       await staged.commit().catch(async (cause) => {
         await staged.discard();
         throw cause;
@@ -191,12 +215,18 @@ export async function openRoot(root: string): Promise<RootFiles> {
     move: (staged, path) =>
       guarded("write", path, async () => {
         guard(real, staged);
+        assertNotRoots(path, () => isStaged(staged) && isRoots(staged));
+        assertNotRoots(staged, () => isStaged(staged));
         await Deno.rename(staged, path);
       }),
+    isRootsAlone,
     async remove(path) {
       // Nor need there be a folder.
       if (files.signature(path) === "missing") return;
-      await guarded("remove", path, () => Deno.remove(path).catch(ignoreMissing));
+      await guarded("remove", path, async () => {
+        assertNotRoots(path, () => isStaged(path));
+        await Deno.remove(path).catch(ignoreMissing);
+      });
     },
     names: (folder) =>
       guarded("read", folder, async () => {
@@ -241,7 +271,11 @@ export async function openRoot(root: string): Promise<RootFiles> {
       guarded("read", folder, async () => {
         for await (const { name, isFile } of Deno.readDir(folder)) {
           const path = join(folder, name);
-          if (isFile && LEFT_BEHIND.test(name) && !kept.includes(path)) await Deno.remove(path);
+          if (!isFile || !isStaged(path) || kept.includes(path)) continue;
+          await Deno.remove(path).catch((cause) => {
+            // Root's, in a folder of root's: for root to remove.
+            if (!(cause instanceof Deno.errors.PermissionDenied)) throw cause;
+          });
         }
       }, guardFolder),
   };
@@ -276,9 +310,6 @@ export function isNamed(file: Deno.FsFile, path: string): boolean {
     return false;
   }
 }
-
-const ownerOf = (info: Deno.FileInfo | undefined): Owner | undefined =>
-  info && { uid: info.uid ?? 0, gid: info.gid ?? 0 };
 
 /**
  * Mode and owner of an open file, by a descriptor: a name could be led elsewhere in the meantime. Deno has neither fchmod nor

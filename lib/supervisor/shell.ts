@@ -62,6 +62,7 @@ export async function withShell<T>(
     requestId: newRequestId(),
   } as const;
 
+  const here = { pid: Deno.pid, uid: Deno.uid() ?? 0 };
   const grants = toolsGrants(files.root, haproxy);
   // One room has no predecessor.
   const certificates = certificateHost(prepared, entries);
@@ -80,7 +81,7 @@ export async function withShell<T>(
     /** Not before the first call: what is wrong with that may need no files. */
     const started = () =>
       starting ??= room.call("start", {
-        settings: { ...settings, room: 1, pid: Deno.pid, heal: false, renew: false },
+        settings: { ...settings, ...here, room: 1, heal: false, renew: false },
         port: port2,
       }, { transfer: [port2] });
     try {

@@ -75,6 +75,7 @@ export async function keepTools(options: KeeperOptions): Promise<ToolsKeeper> {
         readOnly: settings.front.readOnly,
         room: number,
         pid: Deno.pid,
+        uid: Deno.uid() ?? 0,
         heal: true,
         acme: { client: settings.acme.client, directory: settings.acme.directory },
         renew,

@@ -9,6 +9,8 @@ export interface FileChange {
   readonly file: string;
   readonly text: string | Uint8Array | null;
   readonly mode?: Mode;
+  /** haproxy.cfg, the unit's settings: see StageOptions. */
+  readonly roots?: boolean;
   /** For people; never the content of a PEM. */
   readonly lines: readonly string[];
 }
@@ -20,8 +22,8 @@ export async function stageAll(
 ): Promise<(StagedFile | undefined)[]> {
   const staged: (StagedFile | undefined)[] = [];
   try {
-    for (const { file, text, mode } of changes) {
-      staged.push(text === null ? undefined : await files.stage(file, text, mode));
+    for (const { file, text, mode, roots } of changes) {
+      staged.push(text === null ? undefined : await files.stage(file, text, { mode, roots }));
     }
     await files.syncFolders(staged.flatMap((each) => each ? [each.path] : []));
     return staged;

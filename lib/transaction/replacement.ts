@@ -15,8 +15,8 @@ export interface Replacement {
   /** One was cut off, or is being carried out right now. */
   readonly pending: boolean;
   /**
-   * Under the lock. What the other journals hold is about the files as they were: it goes with them. Throws STATE_IO with
-   * nothing changed, or OUTCOME_UNKNOWN once it is decided.
+   * Under the lock. What the other journals hold is about the files as they were: it goes with them. What is root's alone
+   * follows when all else is in place. Throws STATE_IO with nothing changed, or OUTCOME_UNKNOWN once it is decided.
    */
   carryOut(changes: readonly FileChange[]): Promise<void>;
   /** What was cut off. Under the lock. */
@@ -59,11 +59,14 @@ export function replacement(files: RootFiles, paths: Files): Replacement {
     async carryOut(changes) {
       for (const { file } of changes) await makeFolders(dirname(file));
       const staged = await stageAll(files, changes);
+      // What the agent may not move would keep it from ever finishing: it stays out of its journal.
+      const roots = changes.map(({ file }) => files.isRootsAlone(file));
       const entry: ReplacementEntry = {
-        files: changes.map(({ file, text }, i) => ({
-          file,
-          staged: staged[i] ? { path: staged[i].path, sha256: sha256(text!) } : null,
-        })),
+        files: changes.flatMap(({ file, text }, i) =>
+          roots[i]
+            ? []
+            : [{ file, staged: staged[i] ? { path: staged[i].path, sha256: sha256(text!) } : null }]
+        ),
       };
       try {
         await journal.write(entry);
@@ -73,15 +76,23 @@ export function replacement(files: RootFiles, paths: Files): Replacement {
         await discardAll(staged);
         throw cause;
       }
-      await putInPlace(entry).catch((cause) => {
+      const apart = staged.filter((_, i) => roots[i]);
+      await putInPlace(entry).catch(async (cause) => {
+        await discardAll(apart);
         throw new AgentError(
           "OUTCOME_UNKNOWN",
           `The restore is written down, and could not be finished: ${
             AgentError.from(cause).message
           }`,
-          { hint: "Put right what is named: the next call of haproxy-mcp finishes it.", cause },
+          {
+            hint: "Put right what is named: the next call of haproxy-mcp finishes it." +
+              (apart.length > 0 ? " Then restore once more, for what is root's." : ""),
+            cause,
+          },
         );
       });
+      for (const file of apart) await file?.commit();
+      await files.syncFolders(changes.flatMap(({ file }, i) => roots[i] ? [file] : []));
     },
     async finish() {
       const entry = await journal.read();

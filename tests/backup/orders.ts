@@ -29,7 +29,13 @@ export function ordersOf(rig: ToolRig): Orders {
     places: { configFile: rig.haproxy.configFile, tokenFile: `${root}/conf/mcp-token.env` },
     madeBy: "haproxy-mcp 0.0.0",
   } as const;
-  const wish = { dryRun: false, offline: false, withoutCertificates: false, confirmed: false };
+  const wish = {
+    dryRun: false,
+    offline: false,
+    withoutCertificates: false,
+    withoutRoots: false,
+    confirmed: false,
+  };
   const call = () => ({ signal: new AbortController().signal, progress: () => {} });
   const restoreIt = (content: Uint8Array, wishes: Wishes = {}) =>
     restore({ ...order, ...wish, ...wishes, content }, rig.context, call());

@@ -33,6 +33,26 @@ export async function testRoot(settings: Readonly<Record<string, string>> = {}):
   };
 }
 
+/** Whom the agent is in a root as install.sh leaves it. */
+export const AGENT = { uid: 1234, gid: 4321 } as const;
+
+/** Needs root: the agent is a user of its own, haproxy.cfg and the unit's settings are root's, in a folder that is sticky. */
+export async function installedRoot(): Promise<TestRoot> {
+  const root = await stateRoot();
+  const { uid, gid } = AGENT;
+  const at = (path: string) => join(root.root, path);
+  for (const path of ["conf/haproxy.cfg", "conf/haproxy-mcp.env"]) {
+    await root.write(path, "root's\n");
+  }
+  await Deno.mkdir(at("systemd"));
+  for (const path of ["conf/domains.map", "conf/servers.json", "data", "data/journal"]) {
+    await Deno.chown(at(path), uid, gid);
+  }
+  await Deno.chown(at("conf"), 0, gid);
+  await Deno.chmod(at("conf"), 0o1775);
+  return { ...root, files: await openRoot(root.root, 0) };
+}
+
 /** The same with an empty servers.json and map, as `init` leaves them: without one of them the other has to be empty. */
 export async function stateRoot(
   settings: Readonly<Record<string, string>> = {},

@@ -4,10 +4,11 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { readSettings } from "../../lib/config.ts";
 import type { AgentError } from "../../lib/errors.ts";
+import type { Mode } from "../../lib/sandbox/files.ts";
 import { replacement } from "../../lib/transaction/replacement.ts";
 import { startHaproxy } from "../support/haproxy.ts";
 import { openMoreTools, runningMap } from "../support/tools.ts";
-import { type TestRoot, testRoot } from "../state/root.ts";
+import { AGENT, installedRoot, type TestRoot, testRoot } from "../state/root.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
@@ -55,6 +56,65 @@ Deno.test("carryOut replaces all, removes what goes, and empties the journals", 
   await replacing.carryOut(changes);
   await isNew(root);
   assert.equal(replacing.pending, false);
+});
+
+Deno.test({
+  name:
+    "what is root's alone follows outside of the journal, which the agent has to be able to finish",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using root = await installedRoot();
+    const { files: paths } = readSettings({ HAPROXY_ROOT: root.root });
+    const { files } = root;
+    const journaled: string[] = [];
+    const watching = {
+      ...files,
+      async replace(path: string, content: string | Uint8Array, mode?: Mode) {
+        if (path === paths.restoreJournal) journaled.push(String(content));
+        await files.replace(path, content, mode);
+      },
+    };
+    const config = join(root.root, "conf/haproxy.cfg");
+    await replacement(watching, paths).carryOut([
+      { file: config, text: "new\n", roots: true, lines: [] },
+      { file: paths.map, text: "a.test pool_1\n", lines: [] },
+    ]);
+    assert.equal(await root.text("conf/haproxy.cfg"), "new\n");
+    assert.equal(await root.text("conf/domains.map"), "a.test pool_1\n");
+    assert.equal(journaled.length, 1);
+    assert.match(journaled[0], /domains\.map/);
+    assert.doesNotMatch(journaled[0], /haproxy\.cfg/);
+    assert.equal((await Deno.stat(config)).uid, 0);
+    assert.equal((await Deno.stat(paths.map)).uid, AGENT.uid);
+    assert.deepEqual(await root.names("conf"), [
+      "domains.map",
+      "haproxy-mcp.env",
+      "haproxy.cfg",
+      "servers.json",
+    ]);
+  },
+});
+
+Deno.test({
+  name: "a forged journal makes root replace or remove nothing that is root's alone",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using root = await installedRoot();
+    const { files: paths } = readSettings({ HAPROXY_ROOT: root.root });
+    const config = join(root.root, "conf/haproxy.cfg");
+    const forged = join(root.root, "data/forged");
+    await Deno.writeTextFile(forged, "forged\n");
+    await Deno.chown(forged, AGENT.uid, AGENT.gid);
+    for (const staged of [{ path: forged, sha256: sha256("forged\n") }, null]) {
+      await root.write(
+        "data/journal/restore.json",
+        JSON.stringify({ files: [{ file: config, staged }] }),
+      );
+      const refused = { code: "STATE_IO", message: /haproxy\.cfg is root's alone/ };
+      await assert.rejects(replacement(root.files, paths).finish(), refused);
+      assert.equal(await root.text("conf/haproxy.cfg"), "root's\n");
+    }
+  },
 });
 
 /** Lets the nth call of a file system function fail, as a broken disk would. */
