@@ -85,6 +85,8 @@ export async function planRestore(
     }
     if (each.certificates && withoutCertificates || each.kind === "audit" && hasAudit) continue;
     if (each.roots && withoutRoots) {
+      const before = await now(each.path);
+      if (before && sameBytes(before, content)) continue;
       kept.push(`${name}: the archive is the agent's, which may not write it`);
       continue;
     }

@@ -7,13 +7,15 @@ export const STANDARD = "-";
 
 /** Throws CONFLICT where there is something of that name, STATE_IO where there is no folder for it. */
 export async function assertFree(path: string): Promise<void> {
-  const isThere = (path: string) =>
+  const isThere = (path: string, unknown?: boolean) =>
     Deno.lstat(path).then(() => true, (cause) => {
       if (cause instanceof Deno.errors.NotFound) return false;
+      if (unknown !== undefined && cause instanceof Deno.errors.NotCapable) return unknown;
       throw cannot("write", path, cause);
     });
   if (await isThere(path)) throw exists(path);
-  if (!await isThere(dirname(path))) {
+  // Of /root itself nothing can be seen, since /root/.ssh is denied to the executable.
+  if (!await isThere(dirname(path), true)) {
     throw cannot("write", path, new Error("there is no such folder"));
   }
 }
@@ -38,12 +40,20 @@ export async function writeArchive(
     } finally {
       await Deno.remove(temporary).catch(() => {});
     }
-    using handle = await Deno.open(folder);
-    await handle.sync();
+    await syncFolder(folder);
   } catch (cause) {
     if (cause instanceof AgentError) throw cause;
     throw cause instanceof Deno.errors.AlreadyExists ? exists(path) : cannot("write", path, cause);
   }
+}
+
+/** Nor can /root be opened. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await Deno.open(folder).catch((cause) => {
+    if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
+  });
+  if (!handle) return;
+  await handle.sync().finally(() => handle.close());
 }
 
 /** A link fails where somebody else made the file in the meantime; not every file system knows links. */

@@ -14,9 +14,10 @@ Deno.test({
   name: "install.sh --haproxy: ready, a domain served, then all of it again, and away",
   ignore: problem !== undefined,
   async fn(t) {
-    const { installed, agent, shell, reload, again, uninstalled }: InstallReport = await report(
-      "install",
-    );
+    const { installed, agent, shell, restored, reload, again, uninstalled }: InstallReport =
+      await report(
+        "install",
+      );
 
     await t.step(
       "HAProxy and agent run by their units, and a domain added by the shell is served",
@@ -38,7 +39,19 @@ Deno.test({
       "root's shell has the unit's settings, and leaves nothing that the agent could not write",
       () => {
         assert.equal(shell.readOnly, "REFUSED");
+        assert.equal(shell.who, "haproxy-mcp");
         assert.deepEqual(shell.owners, ["haproxy-mcp:haproxy-mcp", "haproxy-mcp:haproxy-mcp"]);
+      },
+    );
+    await t.step(
+      "root restores what is its own too, but not from an archive of the agent's",
+      () => {
+        assert.deepEqual(restored.domains, ["a.test later.test", "a.test", "a.test later.test"]);
+        assert.deepEqual(restored.settings, ["1", "0", "0"]);
+        assert.deepEqual(restored.owners, ["root", "haproxy-mcp", "haproxy-mcp"]);
+        assert.deepEqual(restored.kept, [
+          "conf/haproxy-mcp.env: the archive is the agent's, which may not write it",
+        ]);
       },
     );
     await t.step("doctor finds nothing wrong with what was installed", () => {

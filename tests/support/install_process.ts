@@ -25,9 +25,19 @@ export interface InstallReport {
   readonly shell: {
     /** The error's code with MCP_READ_ONLY=true in the unit's settings. */
     readonly readOnly: string;
+    /** Who the audit log says it was. */
+    readonly who: string;
     /** Of files that root's calls have made. */
     readonly owners: readonly string[];
     readonly doctor: readonly string[];
+  };
+  /** A restore by root, then one of what it had kept, which lies in the agent's folder. */
+  readonly restored: {
+    readonly domains: readonly string[];
+    readonly settings: readonly string[];
+    readonly owners: readonly string[];
+    /** What the second one says that it left alone. */
+    readonly kept: readonly string[];
   };
   readonly reload: { readonly way: string; readonly served: string };
   /** The agent's pid stayed, as nothing had changed. */
@@ -103,14 +113,45 @@ async function shellOfRoot(machine: Machine): Promise<InstallReport["shell"]> {
   ok(await machine.run("sed", "-i", "/^MCP_READ_ONLY/d", settings));
   await call(machine, "save_state", [], []);
   const made = ["/opt/haproxy/data/servers.state", "/opt/haproxy/conf/domains.map"];
+  const last = JSON.parse(
+    ok(await machine.run("tail", "-n", "1", "/opt/haproxy/data/audit.jsonl")),
+  );
   const { checks } = JSON.parse((await machine.run("haproxy-mcp", "doctor", "--json")).stdout);
   return {
     readOnly: JSON.parse(stdout).error.code,
+    who: ok(await machine.run("id", "-nu", last.who.replace("uid ", ""))).trim(),
     owners: ok(await machine.run("stat", "-c", "%U:%G", ...made)).trim().split("\n"),
     doctor: (checks as { status: string; name: string; message: string }[])
       .filter(({ status }) => status === "fault" || status === "warning")
       .map(({ status, name, message }) => `${status} ${name}: ${message}`),
   };
+}
+
+async function restoreByRoot(machine: Machine): Promise<InstallReport["restored"]> {
+  const settings = "/opt/haproxy/conf/haproxy-mcp.env";
+  const run = async (...words: string[]) => ok(await machine.run("haproxy-mcp", ...words));
+  const domains = async () =>
+    (await call(machine, "list_domains")).domains.map(({ domain }: { domain: string }) => domain);
+  const isDebug = async () =>
+    (await machine.run("grep", "-c", "^LOG_LEVEL=DEBUG", settings)).stdout.trim();
+  await run("backup", "/root/b.tar", "--with-secrets", "--force");
+  await call(machine, "add_domain", ["--domain", "later.test"]);
+  ok(await machine.run("sh", "-c", `echo LOG_LEVEL=DEBUG >>${settings}`));
+  const found = { domains: [] as string[], settings: [] as string[] };
+  const look = async () => {
+    found.domains.push((await domains()).join(" "));
+    found.settings.push(await isDebug());
+  };
+  await look();
+  await run("restore", "/root/b.tar");
+  await look();
+  const before = "/opt/haproxy/data/backup-before-restore.tar";
+  const made = [settings, "/opt/haproxy/conf/domains.map", before];
+  const owners = ok(await machine.run("stat", "-c", "%U", ...made)).trim().split("\n");
+  const { kept } = JSON.parse(await run("restore", before, "--json"));
+  await look();
+  await run("restore", "/root/b.tar");
+  return { ...found, owners, kept };
 }
 
 async function install(): Promise<InstallReport> {
@@ -142,6 +183,7 @@ async function install(): Promise<InstallReport> {
   };
 
   const shell = await shellOfRoot(machine);
+  const restored = await restoreByRoot(machine);
   const { way } = await call(machine, "reload", ["--confirm"]);
   const reload = { way, served: await served() };
   const before = await pid();
@@ -154,7 +196,7 @@ async function install(): Promise<InstallReport> {
     served: await served(),
     kept: ok(await machine.run("cat", "/opt/haproxy/conf/domains.map")),
   };
-  return { installed, agent, shell, reload, again, uninstalled };
+  return { installed, agent, shell, restored, reload, again, uninstalled };
 }
 
 async function takeOver(): Promise<TakeOverReport> {
