@@ -134,6 +134,7 @@ export function restore(
       signal,
       dryRun,
       offline,
+      withoutCertificates,
       async plan() {
         const options = { archive, withoutCertificates, withoutRoots };
         const { changes, ...more } = await planRestore(content, partsOf(order, context), options);

@@ -36,16 +36,26 @@ export interface Backup {
 export const sha256 = (content: Uint8Array): string =>
   createHash("sha256").update(content).digest("hex");
 
+/** Throws STATE_IO for what would be too large to be read again. */
 export function packBackup({ manifest: origin, files }: Backup): Uint8Array<ArrayBuffer> {
   const described = [...files].map(([name, content]) =>
     [name, { size: content.length, sha256: sha256(content) }] as const
   );
   const manifest: Manifest = { version: VERSION, ...origin, files: Object.fromEntries(described) };
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
-  return writeTar([
+  const archive = writeTar([
     { name: MANIFEST, content: new TextEncoder().encode(text) },
     ...Array.from(files, ([name, content]) => ({ name, content })),
   ], { time: Math.floor(Date.parse(origin.at) / 1000) });
+  const large = [...files].find(([, content]) => content.length > MAX_FILE)?.[0];
+  if (large === undefined && archive.length <= MAX_ARCHIVE) return archive;
+  throw new AgentError(
+    "STATE_IO",
+    large === undefined
+      ? `The backup would be larger than ${MAX_ARCHIVE} bytes, and could not be restored.`
+      : `${large} is larger than ${MAX_FILE} bytes, and could not be restored.`,
+    { hint: "Nothing was written. Old audit logs (data/audit.jsonl.*) may be moved elsewhere." },
+  );
 }
 
 /**

@@ -116,8 +116,8 @@ async function verdictOf(
 }
 
 function findTool(name: string, definitions: readonly ToolDefinition[]): ToolDefinition {
-  const found = definitions.find((definition) => definition.name === name) ??
-    definitions.find((definition) => definition.name === `haproxy_${name.replaceAll("-", "_")}`);
+  const plain = name.replaceAll("-", "_");
+  const found = definitions.find(({ name }) => name === plain || name === `haproxy_${plain}`);
   if (!found) {
     throw new UsageError(
       `There is no tool ${JSON.stringify(name)}. \`haproxy-mcp tools\` lists them.`,

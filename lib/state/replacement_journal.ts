@@ -7,6 +7,8 @@ import { AgentError } from "../errors.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 
 const entryJson = z.strictObject({
+  /** What is under way with a certificate is about files that stay: it goes on. */
+  withoutCertificates: z.boolean().optional(),
   files: z.array(z.strictObject({
     file: z.string(),
     /** Where the new content lies, and its SHA-256; null: the file goes. */

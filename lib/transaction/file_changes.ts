@@ -33,8 +33,9 @@ export async function stageAll(
   }
 }
 
+/** The last first: whoever finds a part of them can tell it from files that were put in place, which go the other way. */
 export async function discardAll(staged: readonly (StagedFile | undefined)[]): Promise<void> {
-  await Promise.all(staged.map((file) => file?.discard()));
+  for (const file of staged.toReversed()) await file?.discard();
 }
 
 /** In their order; a file that goes only once the others are there for good, as they may still name it. */

@@ -17,6 +17,8 @@ export interface ReplaceRequest {
   readonly dryRun: boolean;
   /** HAProxy is down, and reads the files at its next start. */
   readonly offline: boolean;
+  /** The plan has no file of a certificate. */
+  readonly withoutCertificates: boolean;
   /** With the files as far in order as they can be. What it throws is passed on, with nothing replaced. */
   plan(): Promise<readonly FileChange[]>;
 }
@@ -83,14 +85,17 @@ export function replacer(parts: ReplaceParts) {
     });
   }
 
-  async function replace({ dryRun, offline, plan }: ReplaceRequest): Promise<Replaced> {
+  async function replace(request: ReplaceRequest): Promise<Replaced> {
+    const { dryRun, offline, withoutCertificates, plan } = request;
     if (offline) await assertDown();
     else await assertUp();
     const isSettled = await settledAtBest();
     const changes = await plan();
     if (dryRun) return { changes };
     // What the journals hold would come over what is restored.
-    if (changes.length > 0 || !isSettled) await replacement.carryOut(changes);
+    if (changes.length > 0 || !isSettled) {
+      await replacement.carryOut(changes, { withoutCertificates });
+    }
     try {
       await unfinished.refresh();
       if (!offline) return { changes, haproxy: await bringInLine() };

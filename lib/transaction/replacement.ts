@@ -18,18 +18,22 @@ export interface Replacement {
    * Under the lock. What the other journals hold is about the files as they were: it goes with them. What is root's alone
    * follows when all else is in place. Throws STATE_IO with nothing changed, or OUTCOME_UNKNOWN once it is decided.
    */
-  carryOut(changes: readonly FileChange[]): Promise<void>;
+  carryOut(changes: readonly FileChange[], options?: ReplacementOptions): Promise<void>;
   /** What was cut off. Under the lock. */
   finish(): Promise<void>;
 }
 
+export interface ReplacementOptions {
+  /** No file of a certificate is among them: a change of one that was cut off is finished later. @default {false} */
+  readonly withoutCertificates?: boolean;
+}
+
 export function replacement(files: RootFiles, paths: Files): Replacement {
   const journal = replacementJournal(files, paths.restoreJournal);
-  const others = [paths.journal, paths.certificateJournal];
-
   /** Also of one that is half there: what is in its place already is passed over. */
   async function putInPlace(entry: ReplacementEntry): Promise<void> {
     const touched = entry.files.map(({ file }) => file);
+    const others = [paths.journal, ...entry.withoutCertificates ? [] : [paths.certificateJournal]];
     for (const { file, staged } of entry.files) {
       if (staged && isThere(staged.path)) await files.move(staged.path, file);
     }
@@ -42,26 +46,32 @@ export function replacement(files: RootFiles, paths: Files): Replacement {
 
   const isThere = (path: string) => files.signature(path) !== "missing";
 
-  /** Else it failed as it was written down, and its staged files went. */
-  async function isWhole({ files: all }: ReplacementEntry): Promise<boolean> {
-    for (const { file, staged } of all) {
-      if (!staged || isThere(staged.path)) continue;
-      const content = isThere(file) ? await files.readBytes(file) : undefined;
-      if (content === undefined || sha256(content) !== staged.sha256) return false;
+  /**
+   * Else it failed as it was written down, and its staged files went, the last first. They are put in place from the first
+   * on: those that are gone while later ones are left are in their places, whatever somebody has made of them since.
+   */
+  async function isDecided({ files: all }: ReplacementEntry): Promise<boolean> {
+    const stages = all.flatMap(({ file, staged }) => staged ? [{ file, ...staged }] : []);
+    const left = stages.map(({ path }) => isThere(path));
+    if (stages.length === 0 || left.at(-1)) return true;
+    for (const [i, { file, sha256: wanted }] of stages.entries()) {
+      const content = !left[i] && isThere(file) ? await files.readBytes(file) : undefined;
+      if (content && sha256(content) === wanted) return true;
     }
-    return true;
+    return false;
   }
 
   return {
     get pending() {
       return journal.isWritten();
     },
-    async carryOut(changes) {
+    async carryOut(changes, { withoutCertificates = false } = {}) {
       for (const { file } of changes) await makeFolders(dirname(file));
       const staged = await stageAll(files, changes);
       // What the agent may not move would keep it from ever finishing: it stays out of its journal.
       const roots = changes.map(({ file }) => files.isRootsAlone(file));
       const entry: ReplacementEntry = {
+        ...withoutCertificates && { withoutCertificates },
         files: changes.flatMap(({ file, text }, i) =>
           roots[i]
             ? []
@@ -97,7 +107,7 @@ export function replacement(files: RootFiles, paths: Files): Replacement {
     async finish() {
       const entry = await journal.read();
       if (entry === undefined) return;
-      if (await isWhole(entry)) {
+      if (await isDecided(entry)) {
         await putInPlace(entry);
         return log.info("A restore was cut off: carried out");
       }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Origin, packBackup, unpackBackup } from "../../lib/backup/archive.ts";
+import { MAX_FILE } from "../../lib/backup/limits.ts";
 import { writeTar } from "../../lib/backup/tar.ts";
 import type { AgentError } from "../../lib/errors.ts";
 
@@ -112,4 +113,12 @@ Deno.test("unpackBackup refuses what is no archive, one without a manifest, and 
     refusal(writeTar([first, ...others, others[0]], { time })).message,
     /conf\/domains\.map stands in it twice/,
   );
+});
+
+Deno.test("what could not be read again is not written", () => {
+  const large = new Map([["data/audit.jsonl", new Uint8Array(MAX_FILE + 1)]]);
+  assert.throws(() => packBackup({ manifest: origin, files: large }), {
+    code: "STATE_IO",
+    message: /^data\/audit\.jsonl is larger than \d+ bytes/,
+  });
 });

@@ -117,6 +117,20 @@ Deno.test({
   },
 });
 
+Deno.test("without certificates, what is under way with one stays to be finished, also after a crash", async () => {
+  await using root = await testRoot();
+  const { replacing, changes, paths } = await open(root);
+  await replacing.carryOut(changes.slice(0, 2), { withoutCertificates: true });
+  assert.equal(await text(root, "data/journal/changes.jsonl"), undefined);
+  assert.equal(await text(root, "data/journal/certificate.json"), "a certificate's\n");
+  await Deno.writeTextFile(
+    paths.restoreJournal,
+    JSON.stringify({ withoutCertificates: true, files: [] }),
+  );
+  await replacing.finish();
+  assert.equal(await text(root, "data/journal/certificate.json"), "a certificate's\n");
+});
+
 /** Lets the nth call of a file system function fail, as a broken disk would. */
 async function failing(
   name: "rename" | "remove" | "open",
@@ -179,6 +193,24 @@ Deno.test("what is written down is finished, however much of it was in its place
     await replacing.finish();
     await isNew(root);
   }
+});
+
+Deno.test("what is written down is finished, though the first of it was edited since", async () => {
+  await using root = await testRoot();
+  const { replacing, changes, paths } = await open(root);
+  await Deno.mkdir(join(paths.acmeFolder, "acme.sh"), { recursive: true });
+  const contents = ["new servers\n", "new map\n", "new file\n"];
+  const files = contents.map((content, i) => ({
+    file: changes[i].file,
+    staged: { path: `${changes[i].file}.staged`, sha256: sha256(content) },
+  }));
+  await root.write("conf/servers.json", "edited\n");
+  for (const i of [1, 2]) await Deno.writeTextFile(files[i].staged.path, contents[i]);
+  await Deno.writeTextFile(paths.restoreJournal, JSON.stringify({ files }));
+  await replacing.finish();
+  assert.equal(await text(root, "conf/servers.json"), "edited\n");
+  assert.equal(await text(root, "conf/domains.map"), "new map\n");
+  assert.equal(await text(root, "data/acme/acme.sh/new"), "new file\n");
 });
 
 Deno.test("one whose files are gone was refused: it is forgotten, and nothing is changed", async () => {
