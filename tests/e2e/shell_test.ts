@@ -34,6 +34,9 @@ Deno.test("a terminal gets a table in colour; a pipe the text that it has always
     piped.stdout,
     "• a.test -> pool_1 (pool): pool_1_1=127.0.0.1:9\n• b.test -> pool_2 (pool): pool_2_1=10.0.0.2:80\n",
   );
+  for (const name of ["list_domains", "list-domains", "haproxy-list-domains"]) {
+    assert.equal((await runAgent(haproxy, ["call", name])).stdout, piped.stdout, name);
+  }
   for (const [name, value] of [["NO_COLOR", "1"], ["TERM", "dumb"]]) {
     const plain = await atTerminal(haproxy, LIST, { env: { [name]: value } });
     assert.doesNotMatch(plain.text, COLOUR, name);
