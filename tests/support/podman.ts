@@ -209,15 +209,45 @@ interface Engine {
   remove(): Promise<void>;
 }
 
-async function makeEngine(folder: string, version: HaproxyVersion): Promise<Engine> {
+/** `podman` for a PATH, with a state of its own below that folder. */
+export async function openPodman(folder: string) {
   const binary = Deno.env.get("PODMAN");
   if (!binary) throw new Error("PODMAN is not set: run the tests by scripts/test.sh");
-  const container = `haproxy-mcp-test-${crypto.randomUUID()}`;
-  const [bin, state, image] = ["bin", "podman", "image"].map((name) => join(folder, name));
+  const [bin, state] = ["bin", "podman"].map((name) => join(folder, name));
   await Deno.mkdir(bin);
-  const wrapper = `#!/bin/sh\nPODMAN_STATE='${state}' exec '${binary}' "$@"\n`;
+  // Its home has the one file without which it takes no image.
+  const policy = '{"default":[{"type":"insecureAcceptAnything"}]}';
+  const wrapper = `#!/bin/sh\nHOME='${folder}' PODMAN_STATE='${state}' exec '${binary}' "$@"\n`;
   await Deno.writeTextFile(join(bin, "podman"), wrapper, { mode: 0o755 });
-  // Podman makes the mounts' folders in it, so it is a copy of what haproxy needs.
+  await Deno.mkdir(join(folder, ".config/containers"), { recursive: true });
+  await Deno.writeTextFile(join(folder, ".config/containers/policy.json"), policy);
+  return {
+    bin,
+    podman: (...args: string[]) =>
+      command(join(bin, "podman"), args).then(({ stdout, stderr }) => ({ stdout, stderr })),
+    /** Ends and forgets a container, which may not be there. */
+    async remove(container: string) {
+      await command(join(bin, "podman"), ["rm", "--force", "--ignore", "--time", "0", container]);
+      // Podman leaves the empty groups, and where init is slow a dead conmon still counts as in them.
+      const tidy = `for try in 1 2 3 4 5; do
+        find /sys/fs/cgroup -depth -path "*/$1*" -type d -exec rmdir {} + 2>&- && break
+        sleep 0.1
+      done; true`;
+      await command("sh", ["-c", tidy, "sh", container]);
+    },
+  };
+}
+
+/** A name that nobody else has, and how a container of that name is run here. */
+export function containerOptions(ulimits = limits()) {
+  const container = `haproxy-mcp-test-${crypto.randomUUID()}`;
+  const options = ["--name", container, "--network", "host"]
+    .concat("--cgroup-parent", `/${container}`, "--log-driver", "k8s-file", ...ulimits);
+  return { container, options };
+}
+
+/** A root with the libraries and the program of a HAProxy, as Debian's packages have them. */
+export async function makeImageRoot(root: string, version: HaproxyVersion): Promise<void> {
   const source = join(haproxyBinary(version), "../../root/usr");
   await command("sh", [
     "-c",
@@ -225,24 +255,30 @@ async function makeEngine(folder: string, version: HaproxyVersion): Promise<Engi
     ln -s usr/lib "$2/lib" && ln -s usr/lib64 "$2/lib64"`,
     "sh",
     source,
-    image,
+    root,
   ]);
+}
+
+async function makeEngine(folder: string, version: HaproxyVersion): Promise<Engine> {
+  const { bin, remove, ...engine } = await openPodman(folder);
+  const { container, options: running } = containerOptions([]);
+  // Podman makes the mounts' folders in it, so it is a copy of what haproxy needs.
+  const image = join(folder, "image");
+  await makeImageRoot(image, version);
 
   // Whom the official image knows.
   await Deno.mkdir(join(image, "etc"));
   await Deno.writeTextFile(join(image, "etc/passwd"), "root:x:0:0::/:\nhaproxy:x:99:99::/:\n");
   await Deno.writeTextFile(join(image, "etc/group"), "root:x:0:\nhaproxy:x:99:\n");
 
-  const podman = (...args: string[]) =>
-    command(join(bin, "podman"), args).then(({ stdout }) => stdout);
+  const podman = (...args: string[]) => engine.podman(...args).then(({ stdout }) => stdout);
   return {
     container,
     bin,
     podman,
     async run(options, ...args) {
       await podman(
-        ...["run", "--detach", "--name", container, "--network", "host", "--timeout", LIFETIME],
-        ...["--cgroup-parent", `/${container}`, "--log-driver", "k8s-file"],
+        ...["run", "--detach", ...running, "--timeout", LIFETIME],
         ...(options.length > 0 ? options : limits()),
         ...["--rootfs", image, "haproxy", ...args],
       );
@@ -259,18 +295,10 @@ async function makeEngine(folder: string, version: HaproxyVersion): Promise<Engi
       return status.trim();
     },
     async logs() {
-      const { stdout, stderr } = await command(join(bin, "podman"), ["logs", container]);
+      const { stdout, stderr } = await engine.podman("logs", container);
       return stdout + stderr;
     },
-    async remove() {
-      await podman("rm", "--force", "--ignore", "--time", "0", container);
-      // Podman leaves the empty groups, and where init is slow a dead conmon still counts as in them.
-      const tidy = `for try in 1 2 3 4 5; do
-        find /sys/fs/cgroup -depth -path "*/$1*" -type d -exec rmdir {} + 2>&- && break
-        sleep 0.1
-      done; true`;
-      await command("sh", ["-c", tidy, "sh", container]);
-    },
+    remove: () => remove(container),
   };
 }
 
