@@ -7,7 +7,7 @@
 # The agent speaks to HAProxy's Runtime API, and to its master CLI, on the loopback: hence the host's network, or one pod
 # for both. The folder is HAPROXY_ROOT, made by `haproxy-mcp init`, and has to be this user's to write; the whole folder
 # and never single files, since files are replaced by rename. Programs are not in here, so HAPROXY_MASTER is the way to a
-# reload, and HAProxy's own answer to it the check of haproxy.cfg.
+# reload, and nobody checks haproxy.cfg before it: haproxy_check_config answers UNSUPPORTED, haproxy_reload wants confirm=true.
 FROM debian:12-slim
 COPY --chmod=755 haproxy-mcp /usr/local/bin/haproxy-mcp
 USER 10001:10001

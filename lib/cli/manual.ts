@@ -10,6 +10,10 @@ const FILES: readonly (readonly [file: string, says: string])[] = [
   ["conf/servers.state", "made from it for HAProxy, which reads it at its start"],
   ["conf/haproxy.cfg", "written by `haproxy-mcp init`, then yours"],
   ["conf/certificates.json", "whose certificates are served, and how they are renewed"],
+  [
+    "conf/haproxy-mcp.env",
+    "settings, for what the environment does not say; systemd gives them to the service",
+  ],
   ["conf/mcp-token.env", "the tokens for HTTP, mode 0600"],
   ["certs/", "the certificates with their keys, and crt-list.txt, which says what HAProxy serves"],
   ["data/audit.jsonl", "one line for each call that changes something, refused ones too"],
@@ -47,7 +51,10 @@ export function manPage({ program, commands, tools }: CommandLine, version: stri
     text("What `haproxy-mcp call` can run; `haproxy-mcp call TOOL --help` shows the parameters."),
     ...toolLines(tools),
     ...section("ENVIRONMENT"),
-    text("An option of the same meaning wins. Paths that are not absolute are below HAPROXY_ROOT."),
+    text(
+      "An option of the same meaning wins. What neither sets is taken from conf/haproxy-mcp.env below HAPROXY_ROOT, where it " +
+        "may be read and nobody else may write it. Paths that are not absolute are below HAPROXY_ROOT.",
+    ),
     ...DESCRIBED.flatMap(({ names, fallback, says }) =>
       tagged(names.join(", "), `${says}${fallback === "" ? "" : ` (default: ${fallback})`}`)
     ),
@@ -71,10 +78,10 @@ export function manPage({ program, commands, tools }: CommandLine, version: stri
 
 const section = (title: string) => [`.SH ${title}`];
 
-function commandLines({ usage, aliases, description, options, operands }: CommandShape): string[] {
+function commandLines({ usage, description, options, operands }: CommandShape): string[] {
   return [
     `.SS ${escaped(usage)}`,
-    text(`${capital(description)}.${aliases.length > 0 ? ` Also: ${aliases.join(", ")}.` : ""}`),
+    text(`${capital(description)}.`),
     ...operands.flatMap(({ name, description, choices }) =>
       tagged(name, `${description}${choices.length > 0 ? `: ${choices.join(", ")}` : ""}`)
     ),

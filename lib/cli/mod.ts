@@ -42,7 +42,9 @@ export async function run(args: readonly string[], rooms = productRooms): Promis
 /** All commands, with their helps. */
 export function commandLine(rooms: RoomEntries, finish: Finish): Command {
   const program = new Command("haproxy-mcp")
-    .description("Changes HAProxy while it serves: domains, servers, weights, drains. No reload.")
+    .description(
+      "Changes HAProxy while it serves: domains, servers, weights, drains, certificates. No reload.",
+    )
     .option(
       "-V, --version",
       "print the version, the commit that it was made of, and Deno's version",

@@ -6,14 +6,14 @@ export type Environment = Partial<Readonly<Record<Variable, string>>>;
 
 type Section = readonly [about: string, settings: readonly (readonly [Variable, string])[]];
 
-/** What people set, with its default, or an example where that is none. README.md has all. */
+/** What people set, with its default, or an example where that is none. docs/configuration.md has all. */
 const SECTIONS: readonly Section[] = [
   ["Where MCP is served. An address that comes late at boot needs an After= in a drop-in.", [
     ["MCP_HOST", "0.0.0.0"],
     ["MCP_PORT", "8000"],
   ]],
   [
-    "Who may enter: networks whose addresses need no token (none: nobody), and names beside this machine's own.",
+    "Who may enter: networks that need no token (none: nobody), and the names that are answered, in place of this machine's.",
     [
       ["MCP_TRUSTED_NETWORKS", "100.64.0.0/10"],
       ["MCP_TRUSTED_ACCESS", "full"],
