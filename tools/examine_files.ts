@@ -11,6 +11,7 @@ import { certificateJournal } from "../lib/state/certificate_journal.ts";
 import { certificateFiles } from "../lib/state/certificates.ts";
 import { parseJournal } from "../lib/state/journal.ts";
 import { holdQuietly } from "../lib/state/lock.ts";
+import { replacementJournal } from "../lib/state/replacement_journal.ts";
 import { serverStateFlaw } from "../lib/state/server_state_file.ts";
 import type { Store } from "../lib/state/store.ts";
 import { readCertificatesJson } from "../lib/transaction/certificates/disk.ts";
@@ -41,6 +42,8 @@ export interface FilesSeen {
   readonly serverStateFlaw: Looked<string | null>;
   /** The tools whose changes were cut off. */
   readonly unfinished: Looked<readonly string[]>;
+  /** Files of a restore wait to be put in place. */
+  readonly restoreCutOff: Looked<boolean>;
   /** Locks that are held for longer than any change takes. */
   readonly heldLocks: Looked<readonly AgentErrorData[]>;
   readonly certificates: Looked<{
@@ -70,8 +73,10 @@ const MAX_KEYS = 20;
 
 export async function examineFiles(parts: FilesParts): Promise<FilesSeen> {
   const { files, paths, store } = parts;
-  const [unfinished, certificates, seen, registered] = await Promise.all([
+  const restore = replacementJournal(files, paths.restoreJournal);
+  const [unfinished, restoreCutOff, certificates, seen, registered] = await Promise.all([
     look(() => lasting(() => readUnfinished(parts), ({ length }) => length > 0)),
+    look(() => lasting(async () => await restore.read() !== undefined, (isOpen) => isOpen)),
     look(() => readCertificates(parts)),
     look(() => readInventory(parts)),
     look(() => hasAccount({ files, acmeFolder: paths.acmeFolder, ...parts.acme })),
@@ -89,6 +94,7 @@ export async function examineFiles(parts: FilesParts): Promise<FilesSeen> {
     routes: await look(() => readRoutes(parts)),
     serverStateFlaw: flaw,
     unfinished,
+    restoreCutOff,
     heldLocks: parts.heldLocks,
     certificates,
     inventory: seen,

@@ -1,8 +1,7 @@
 /** conf/haproxy-mcp.env: the settings that systemd gives the unit (EnvironmentFile), and the shell has from there too. */
 import { join } from "node:path";
 import type { Environment } from "./reader.ts";
-
-const LARGEST = 65_536;
+import { readSmallFile } from "./small_file.ts";
 
 export const settingsFilePath = (root: string): string => join(root, "conf/haproxy-mcp.env");
 
@@ -11,17 +10,10 @@ export const settingsFilePath = (root: string): string => join(root, "conf/hapro
  * user could have written it: its settings name programs.
  */
 export function readSettingsFile(root: string): Environment {
-  const path = settingsFilePath(root);
   try {
-    // A pipe would block the opening.
-    if (!Deno.statSync(path).isFile) return {};
-    using file = Deno.openSync(path);
-    const { isFile, uid, mode, size } = file.statSync();
-    const isTrusted = (uid === 0 || uid === Deno.uid()) && ((mode ?? 0) & 0o022) === 0;
-    if (!isFile || !isTrusted || size > LARGEST) return {};
-    const bytes = new Uint8Array(size);
-    const read = file.readSync(bytes) ?? 0;
-    return parseEnvironmentFile(new TextDecoder().decode(bytes.subarray(0, read)));
+    const { text, uid, mode } = readSmallFile(settingsFilePath(root));
+    const isTrusted = (uid === 0 || uid === Deno.uid()) && (mode & 0o022) === 0;
+    return isTrusted ? parseEnvironmentFile(text) : {};
   } catch {
     return {};
   }

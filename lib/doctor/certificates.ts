@@ -12,9 +12,11 @@ import {
   isDenied,
   named,
   need,
+  nothingIn,
   ok,
   Skip,
   warning,
+  words,
   worstOf,
 } from "./check.ts";
 import type { Seen } from "./seen.ts";
@@ -38,15 +40,18 @@ function files(seen: Seen): Finding {
       `Put key, certificate and chain into ${file}, then haproxy-mcp call haproxy_load_cert --domain ${name}`,
     ));
   }
-  return worstOf(findings.slice(0, 5), `${counted(count, "certificate")} can be served`);
+  return worstOf(findings, `${counted(count, "certificate")} can be served`);
 }
 
 const served = (seen: Seen): readonly CertificateSeen[] =>
   need(need(underRoot(seen, "files")).inventory).filter(({ served }) => served);
 
+const endOf = ({ notAfter }: CertificateSeen) => Date.parse(notAfter ?? "9999-12-31");
+
 function expiry(seen: Seen): Finding {
   const now = new Date(seen.now);
-  const findings = served(seen).flatMap(
+  const firstToEnd = served(seen).toSorted((a, b) => endOf(a) - endOf(b));
+  const findings = firstToEnd.flatMap(
     ({ name, file, managed, notBefore, notAfter }): Finding[] => {
       if (notBefore === undefined || notAfter === undefined) return [];
       const remedy = managed
@@ -62,7 +67,7 @@ function expiry(seen: Seen): Finding {
       }
     },
   );
-  return worstOf(findings.slice(0, 5), "none has expired or is about to");
+  return worstOf(findings, "none has expired or is about to");
 }
 
 function renewals(seen: Seen): Finding {
@@ -77,30 +82,37 @@ function renewals(seen: Seen): Finding {
       : []
   );
   if (!seen.settings.acme.autoRenew) {
-    findings.push(warning(
+    findings.unshift(warning(
       `MCP_AUTO_RENEW=false: nobody renews ${named(managed.map(({ name }) => name))}`,
       "Take it out, or let a timer run: haproxy-mcp call haproxy_renew_all_certs",
     ));
   }
   return worstOf(
-    findings.slice(0, 5),
+    findings,
     `${counted(managed.length, "certificate")} renewed by the agent`,
   );
 }
 
 function keys(seen: Seen): Finding {
-  const { certsFolder, acmeFolder } = seen.settings.files;
-  const open = need(seen.entries).filter(({ path, folder, special, mode }) =>
+  const { certsFolder, acmeFolder, crtList } = seen.settings.files;
+  const tree = need(seen.tree);
+  const open = tree.entries.filter(({ path, folder, special, mode }) =>
     !folder && !special && (mode & OTHERS) !== 0 &&
     (path.startsWith(`${acmeFolder}/`) ||
       (path.startsWith(`${certsFolder}/`) && path.endsWith(".pem")))
   );
-  if (open.length === 0) return ok("no private key is open to other users");
+  if (open.length === 0) {
+    return nothingIn(
+      tree,
+      "no private key is open to other users",
+      `find ${certsFolder} ${acmeFolder} -type f -perm /007 ! -path ${crtList}`,
+    );
+  }
   const names = open.map(({ path }) => path);
   return fault(
     `every user of this machine may read the private key in ${named(names)}`,
-    `chmod 600 ${names[0]}${
-      names.length > 1 ? " …" : ""
+    `chmod 600 ${
+      words(names, 1)
     } (640 where certs/ is setgid to HAProxy's group), and think about new keys.`,
   );
 }

@@ -1,6 +1,7 @@
 /** A check is data and a pure function: from what was seen to what a person is told. */
 import type { AgentErrorData } from "../errors.ts";
 import type { Looked } from "../looked.ts";
+import type { Tree } from "../supervisor/host/tree.ts";
 import type { Seen } from "./seen.ts";
 
 export const GROUPS = [
@@ -84,14 +85,31 @@ export function readable<T>(looked: Looked<T>): Looked<T> {
 
 export const isDenied = (message: string): boolean => /Permission denied/.test(message);
 
-/** The worst of several, with what is wrong in all of that kind; `fine` where there are none. */
+/**
+ * Nothing was found in what there is under the root. Where that was not all of it, it is not said to be fine.
+ *
+ * @param command shows what doctor would have looked for
+ */
+export function nothingIn({ missing }: Tree, fine: string, command: string): Finding {
+  if (missing === undefined) return ok(fine);
+  return skipped(
+    `${fine}, as far as was looked: ${missing}. As root, this tells of all: ${command}`,
+  );
+}
+
+/** So many are named of those that are as bad. */
+const MOST = 5;
+
+/** The worst of several, with what is wrong in all of that kind, the first ones by name; `fine` where there are none. */
 export function worstOf(findings: readonly Finding[], fine: string): Finding {
   for (const status of ["fault", "warning"] as const) {
     const those = findings.filter((each) => each.status === status);
     if (those.length === 0) continue;
-    const remedies = new Set(those.flatMap((each) => "remedy" in each ? [each.remedy] : []));
-    const message = those.map((each) => each.message.replace(/\.$/, "")).join("; ");
-    return { status, message, remedy: [...remedies].join(" ") };
+    const shown = those.slice(0, MOST);
+    const remedies = new Set(shown.flatMap((each) => "remedy" in each ? [each.remedy] : []));
+    const message = shown.map((each) => each.message.replace(/\.$/, "")).join("; ");
+    const more = those.length > MOST ? `; and ${those.length - MOST} more` : "";
+    return { status, message: message + more, remedy: [...remedies].join(" ") };
   }
   return ok(fine);
 }
@@ -100,6 +118,11 @@ export function worstOf(findings: readonly Finding[], fine: string): Finding {
 export function named(names: readonly string[], count = names.length, most = 3): string {
   const shown = names.slice(0, most);
   return shown.join(", ") + (count > shown.length ? ` and ${count - shown.length} more` : "");
+}
+
+/** `a b c …`, for a command. */
+export function words(names: readonly string[], most = 3): string {
+  return [...names.slice(0, most), ...(names.length > most ? ["…"] : [])].join(" ");
 }
 
 /** `1 slot`, `3 slots`. */

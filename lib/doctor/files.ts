@@ -1,7 +1,4 @@
 /** Checks of what lies under HAPROXY_ROOT, and of the settings' own files. */
-import type { Entry } from "../supervisor/host/tree.ts";
-import { dirname } from "node:path";
-import type { Files } from "../config.ts";
 import { underRoot } from "./asked.ts";
 import {
   type Check,
@@ -14,9 +11,9 @@ import {
   ok,
   readable,
   Skip,
-  skipped,
   warning,
 } from "./check.ts";
+import { access, INSTALLED, strangers, tokenFile } from "./rights.ts";
 import type { Seen } from "./seen.ts";
 
 function root(seen: Seen): Finding {
@@ -33,8 +30,8 @@ function links(seen: Seen): Finding {
   if ("error" in seen.escapes) {
     return fault(
       `not all of the root can be looked through: ${seen.escapes.error.message}`,
-      `serve and call do not start then. Run doctor as the agent's user; if it is that one: chown -R ${seen.uid} ` +
-        seen.settings.files.root,
+      `serve and call do not start then. Run doctor as the agent's user; if it is that one, chown ${seen.uid} what is named; ` +
+        INSTALLED,
     );
   }
   const found = seen.escapes.value;
@@ -45,69 +42,6 @@ function links(seen: Seen): Finding {
     }`,
     "Put plain files there, or point HAPROXY_ROOT and the file settings to where the files are: until then neither serve " +
       "nor call starts.",
-  );
-}
-
-/** What the agent reads and writes, but for single certificates; nothing is made in the root itself. */
-export function ownPaths({ root, ...files }: Files): readonly string[] {
-  const paths = Object.values(files);
-  return [...new Set([...paths.map(dirname), ...paths])].filter((path) => path !== root);
-}
-
-function access(seen: Seen): Finding {
-  const denied = need(seen.access).filter(({ readable, writable }) => !readable || !writable);
-  if (denied.length === 0) return owners(seen);
-  const { path, readable } = denied[0];
-  const more = denied.length > 1 ? `, nor ${counted(denied.length - 1, "other")}` : "";
-  return fault(
-    `user ${seen.uid} can't ${readable ? "write" : "read"} ${path}${more}`,
-    seen.uid === 0
-      ? "Is its file system mounted read-only, or the file immutable (lsattr)?"
-      : `Run doctor as the agent's user; if it is that one: chown -R ${seen.uid} ${seen.settings.files.root}`,
-  );
-}
-
-/** Whoever owns data/ is the agent: it can't write there what another user has put in place. */
-function owners(seen: Seen): Finding {
-  const { files } = seen.settings;
-  const entries = need(seen.entries);
-  const data = `${files.root}/data`;
-  const agent = entries.find(({ path }) => path === data);
-  if (agent === undefined || agent.uid === 0) return ok("all can be read and written");
-  const own = new Set(ownPaths(files));
-  const isOurs = ({ path }: Entry) =>
-    own.has(path) || path.startsWith(`${files.certsFolder}/`) || path.startsWith(`${data}/`);
-  const foreign = entries.filter((entry) =>
-    isOurs(entry) && !entry.special && entry.uid !== agent.uid && !isShared(entry, agent)
-  );
-  if (foreign.length === 0) {
-    return ok(`what the agent writes belongs to user ${agent.uid}, as data/ does`);
-  }
-  const names = foreign.map(({ path }) => path);
-  return fault(
-    `${named(foreign.map(({ path, uid }) => `${path} (user ${uid})`))} ${
-      foreign.length === 1 ? "does" : "do"
-    } not belong to user ${agent.uid}, as data/ does: an agent of that user can't write there`,
-    `chown ${agent.uid} ${
-      named(names, names.length, 3).replace(/ and .*/, " …").replaceAll(",", "")
-    }` +
-      "; where install.sh was used, it gives everything its owner once more.",
-  );
-}
-
-const isShared = ({ gid, mode }: Entry, owner: Entry) =>
-  gid === owner.gid && (mode & 0o060) === 0o060;
-
-function strangers(seen: Seen): Finding {
-  const open = need(seen.entries).filter(({ special, folder, mode }) =>
-    // A sticky folder, such as /tmp, keeps files their owners'.
-    !special && (mode & 0o002) !== 0 && !(folder && (mode & 0o1000) !== 0)
-  );
-  if (open.length === 0) return ok("nobody else may write under the root");
-  const names = open.map(({ path }) => path);
-  return fault(
-    `every user of this machine may write ${named(names)}, and so decide what HAProxy serves`,
-    `chmod o-w ${named(names, names.length, 1).replace(/ and .*/, " …")}`,
   );
 }
 
@@ -134,7 +68,17 @@ function serverState(seen: Seen): Finding {
 }
 
 function journal(seen: Seen): Finding {
-  const unfinished = readable(need(underRoot(seen, "files")).unfinished);
+  const files = need(underRoot(seen, "files"));
+  const restore = readable(files.restoreCutOff);
+  if ("error" in restore) return faultOf(restore.error);
+  if (restore.value) {
+    return fault(
+      "a restore was cut off: some files are the backup's, others still those of before, and HAProxy would start with both",
+      "The next call finishes it, made by the user who restored: haproxy-mcp call haproxy_list_domains. Then bring HAProxy in " +
+        "line: haproxy-mcp call haproxy_restore_state, or start it where it is down.",
+    );
+  }
+  const unfinished = readable(files.unfinished);
   if ("error" in unfinished) return faultOf(unfinished.error);
   const tools = unfinished.value;
   if (tools.length === 0) return ok("no change was cut off");
@@ -153,19 +97,6 @@ function locks(seen: Seen): Finding {
     "Changes wait for whoever holds it. If that process hangs, end it: the lock goes with it. " +
       `Who has it open: fuser ${seen.settings.files.lock}`,
   );
-}
-
-function tokenFile(seen: Seen): Finding {
-  const { tokenFile } = seen.settings;
-  if ("error" in seen.tokens) {
-    return fault(
-      seen.tokens.error.message,
-      `A file of MCP_TOKEN=… lines, for its owner alone: chmod 600 ${tokenFile}. Moved away, serve makes a new one.`,
-    );
-  }
-  return seen.tokens.value === "missing"
-    ? skipped(`there is no ${tokenFile}: the first serve makes it`)
-    : ok(`${tokenFile} can be used, and read by its owner alone`);
 }
 
 function settingsFile(seen: Seen): Finding {
@@ -206,7 +137,7 @@ export const FILES_CHECKS: readonly Check[] = [
     name: "access",
     group: "files",
     looksFor:
-      "files and folders that the agent can't read and write, or that belong to another user than the root",
+      "files and folders that the agent can't read and write, or that belong to another user than the agent's",
     judge: access,
   },
   {
@@ -231,7 +162,7 @@ export const FILES_CHECKS: readonly Check[] = [
   {
     name: "journal",
     group: "files",
-    looksFor: "changes that were cut off and wait for being finished",
+    looksFor: "changes and restores that were cut off and wait for being finished",
     judge: journal,
   },
   {
@@ -243,7 +174,7 @@ export const FILES_CHECKS: readonly Check[] = [
   {
     name: "token-file",
     group: "files",
-    looksFor: "a token file that can be used, mode 0600",
+    looksFor: "a token file that the agent can use, mode 0600",
     judge: tokenFile,
   },
   {

@@ -15,6 +15,7 @@ import { softLimit } from "../supervisor/host/open_files.ts";
 import { openPodman } from "../supervisor/host/podman.ts";
 import { findProgram, isProgram } from "../supervisor/host/program.ts";
 import { readTree } from "../supervisor/host/tree.ts";
+import { unitUser } from "../supervisor/host/unit_user.ts";
 import type { RoomEntries } from "../supervisor/room.ts";
 import { below } from "../supervisor/root.ts";
 import { examineInRoom } from "../supervisor/shell.ts";
@@ -22,9 +23,9 @@ import { lookAtTokenFile } from "../supervisor/token_file.ts";
 import type { Examination } from "../../tools/examine.ts";
 import type { ConfigCheck } from "../../tools/host_acts.ts";
 import { looksUpSlots } from "./slot_lines.ts";
-import { ownPaths } from "./files.ts";
 import { lookAtAcme } from "./look_acme.ts";
 import { lookAtServe } from "./look_serve.ts";
+import { ownPaths } from "./rights.ts";
 import type { Seen } from "./seen.ts";
 import { lookAtSettingsFile } from "./settings_file.ts";
 
@@ -32,8 +33,6 @@ import { lookAtSettingsFile } from "./settings_file.ts";
 const LOOK_MS = 10_000;
 /** For several, and for HAProxy's own check, which reads every certificate. */
 const LONG_LOOK_MS = 30_000;
-/** Paths that a program takes as its arguments. */
-const MAX_CERTIFICATES = 2_000;
 
 /**
  * @param environment what the settings were read from, flags laid over it
@@ -58,7 +57,8 @@ export async function lookAtEverything(
   const room = look(() => examineRoot(settings, entries, root));
   const looks = {
     escapes: inRoot((root) => findEscapes(root)),
-    entries: inRoot((root) => readTree(root, [`${root}/run`])),
+    tree: inRoot((root) => readTree(root, [`${root}/run`])),
+    unitUser: inRoot((root) => unitUser(root, path, signal)),
     access: inRoot(() => accessToOwn(settings, signal)),
     config,
     otherConfigs: look(async () => await otherConfigs(settings, await room)),
@@ -131,7 +131,7 @@ async function accessToOwn({ files }: Settings, signal: AbortSignal) {
   // One that this user may not list is named itself.
   const entries = await Array.fromAsync(Deno.readDir(certsFolder)).catch(() => []);
   const certificates = entries.filter(({ name, isFile }) => isFile && name.endsWith(".pem"))
-    .slice(0, MAX_CERTIFICATES).map(({ name }) => join(certsFolder, name));
+    .map(({ name }) => join(certsFolder, name));
   const there = await Promise.all(
     ownPaths(files).map(async (path) => await Deno.lstat(path).then(() => [path], () => [])),
   );

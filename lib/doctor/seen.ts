@@ -6,7 +6,9 @@ import type { Access } from "../supervisor/host/access.ts";
 import type { Mount } from "../supervisor/host/container.ts";
 import type { DiskSpace } from "../supervisor/host/disk.ts";
 import type { Installed } from "../supervisor/host/installed.ts";
-import type { Entry } from "../supervisor/host/tree.ts";
+import type { Tree } from "../supervisor/host/tree.ts";
+import type { User } from "../supervisor/host/unit_user.ts";
+import type { TokenFileSeen } from "../supervisor/token_file.ts";
 import type { Examination } from "../../tools/examine.ts";
 import type { ConfigCheck, HostStatus } from "../../tools/host_acts.ts";
 
@@ -44,7 +46,9 @@ export interface Seen {
   /** Symlinks that lead out of it. */
   readonly escapes: Looked<readonly string[]>;
   /** The root, and all below it but for what HAProxy keeps in run/. */
-  readonly entries: Looked<readonly Entry[]>;
+  readonly tree: Looked<Tree>;
+  /** Whom the agent's unit runs as, where there is one for this root. */
+  readonly unitUser: Looked<User>;
   /** What this user may do with what the agent has to read and write. */
   readonly access: Looked<readonly Access[]>;
   /** HAProxy's and the files' side, by the tools room. */
@@ -59,7 +63,7 @@ export interface Seen {
   /** Of HAProxy's container. */
   readonly mounts: Looked<readonly (Mount & { readonly isFile: boolean })[]>;
   readonly installed: Looked<Installed>;
-  readonly tokens: Looked<"usable" | "missing">;
+  readonly tokens: Looked<TokenFileSeen>;
   readonly settingsFile: Looked<SettingsFileSeen>;
   readonly disk: Looked<DiskSpace>;
   /** The soft limit of this process. */

@@ -3,27 +3,30 @@ import { readSettings, type Settings, type Variable, VARIABLES } from "../config
 import { SECRET_VARIABLES } from "../config/acme.ts";
 import type { Environment } from "../config/reader.ts";
 import { parseEnvironmentFile, settingsFilePath } from "../config/settings_file.ts";
+import { readSmallFile } from "../config/small_file.ts";
 import { AgentError } from "../errors.ts";
 import type { SettingsFileSeen } from "./seen.ts";
 
 /** Throws NOT_FOUND where there is none, UNSUPPORTED where this user may not look. */
-export async function lookAtSettingsFile(
+export function lookAtSettingsFile(
   { files: { root } }: Pick<Settings, "files">,
   environment: Environment,
-): Promise<SettingsFileSeen> {
+): SettingsFileSeen {
   const path = settingsFilePath(root);
   try {
-    const { mode } = await Deno.stat(path);
-    const file = parseEnvironmentFile(await Deno.readTextFile(path));
+    const { text, mode } = readSmallFile(path);
+    const file = parseEnvironmentFile(text);
     const secrets = SECRET_VARIABLES.filter((name) => file[name]);
-    const exposed = ((mode ?? 0) & 0o077) !== 0 ? secrets : [];
+    const exposed = (mode & 0o077) !== 0 ? secrets : [];
     return { path, exposed, ...compareSettings(environment, file) };
   } catch (cause) {
     // systemd reads it as root.
     if (cause instanceof Deno.errors.PermissionDenied) {
       throw new AgentError("UNSUPPORTED", `this user may not read ${path}`);
     }
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    if (!(cause instanceof Deno.errors.NotFound)) {
+      return { path, exposed: [], differing: [], problem: reason(cause) };
+    }
     const message = `there is no ${path}: the settings are those of the environment`;
     throw new AgentError("NOT_FOUND", message);
   }
@@ -45,7 +48,7 @@ export function compareSettings(
   } catch (cause) {
     return {
       differing: [],
-      problem: cause instanceof Error ? cause.message.replace(/\.$/, "") : String(cause),
+      problem: reason(cause).replace(/\.$/, ""),
     };
   }
   const mine = effect(environment);
@@ -61,3 +64,5 @@ export function compareSettings(
   };
   return { differing: VARIABLES.filter(differs) };
 }
+
+const reason = (cause: unknown) => cause instanceof Error ? cause.message : String(cause);

@@ -71,7 +71,7 @@ function clock(seen: Seen): Finding {
 
 /** The youngest file and the youngest certificate. */
 function madeBefore(seen: Seen): readonly { readonly what: string; readonly time: number }[] {
-  const entries = "value" in seen.entries ? seen.entries.value : [];
+  const entries = "value" in seen.tree ? seen.tree.value.entries : [];
   const files = "value" in seen.room ? seen.room.value.files : seen.room;
   const inventory = "value" in files ? files.value.inventory : files;
   const certificates = "value" in inventory ? inventory.value : [];

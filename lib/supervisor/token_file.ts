@@ -1,6 +1,7 @@
 /** The token file: `MCP_TOKEN=…` and `MCP_READONLY_TOKEN=…`, read by main alone. Only digests leave it. */
 import { dirname } from "node:path";
 import { SettingsError } from "../config.ts";
+import { readSmallFile } from "../config/small_file.ts";
 import { log } from "../log.ts";
 import type { Tokens } from "../front/room.ts";
 
@@ -12,6 +13,9 @@ export interface TokenTexts {
   readonly full: readonly string[];
   readonly read: readonly string[];
 }
+
+/** One that can be used, and whose it is. */
+export type TokenFileSeen = { readonly uid: number } | "missing";
 
 export type ParsedTokens =
   | { readonly ok: true; readonly tokens: TokenTexts }
@@ -53,10 +57,11 @@ export async function openTokenFile(path: string): Promise<Tokens> {
 }
 
 /** What the start would meet: makes nothing, keeps nothing. Throws SettingsError for a file that can't be used. */
-export async function lookAtTokenFile(path: string): Promise<"usable" | "missing"> {
+export async function lookAtTokenFile(path: string): Promise<TokenFileSeen> {
   try {
     await readTokens(path);
-    return "usable";
+    const { uid } = await Deno.stat(path);
+    return { uid: uid ?? 0 };
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return "missing";
     throw readable(path, cause);
@@ -86,15 +91,15 @@ export function watchTokenFile(path: string, onTokens: (tokens: Tokens) => void)
 }
 
 async function readTokens(path: string): Promise<Tokens> {
-  const { mode } = await Deno.stat(path);
-  if (mode !== null && mode & 0o177) {
+  const { text, mode } = readSmallFile(path);
+  if (mode & 0o177) {
     throw new SettingsError(
       "MCP_TOKEN_FILE",
       path,
       `a file that only its owner can read is (chmod 600; it has ${(mode & 0o777).toString(8)})`,
     );
   }
-  const parsed = parseTokens(await Deno.readTextFile(path));
+  const parsed = parseTokens(text);
   if (!parsed.ok) {
     const lines = "a file of MCP_TOKEN= and MCP_READONLY_TOKEN= lines";
     throw new SettingsError("MCP_TOKEN_FILE", path, `${lines} is (${parsed.problem})`);

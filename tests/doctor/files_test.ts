@@ -1,20 +1,23 @@
 import assert from "node:assert/strict";
-import { compareSettings } from "../../lib/doctor/settings_file.ts";
-import { ROOT, saw, told, unseen } from "./seen.ts";
+import { join } from "node:path";
+import { compareSettings, lookAtSettingsFile } from "../../lib/doctor/settings_file.ts";
+import { readSettings } from "../../lib/config.ts";
+import { makePipe } from "../support/pipe.ts";
+import { judge, ROOT, saw, told, unseen } from "./seen.ts";
 
 const entry = { folder: false, special: false, uid: 1001, gid: 1001, mode: 0o644, modified: 0 };
-const tree = (...more: readonly Partial<typeof entry & { path: string }>[]) =>
-  saw([
-    { ...entry, path: ROOT, folder: true, mode: 0o755, uid: 0 },
-    { ...entry, path: `${ROOT}/data`, folder: true, mode: 0o755 },
-    ...more.map((each) => ({ ...entry, path: "", ...each })),
-  ]);
+type Some = Partial<typeof entry & { path: string }>;
+const entriesWith = (...more: readonly Some[]) => [
+  { ...entry, path: ROOT, folder: true, mode: 0o755, uid: 0 },
+  { ...entry, path: `${ROOT}/data`, folder: true, mode: 0o755 },
+  ...more.map((each) => ({ ...entry, path: "", ...each })),
+];
+const tree = (...more: readonly Some[]) => saw({ entries: entriesWith(...more) });
 
 Deno.test("access names what does not belong to the user that data/ belongs to", () => {
   const path = `${ROOT}/data/journal/changes.jsonl`;
-  const entries = tree({ path, uid: 0, mode: 0o600 });
   assert.match(
-    told("access", { seen: { entries } }),
+    told("access", { seen: { tree: tree({ path, uid: 0, mode: 0o600 }) } }),
     /^fault: \S+changes\.jsonl \(user 0\) does not belong to user 1001/,
   );
 });
@@ -28,14 +31,86 @@ Deno.test("access leaves alone what is HAProxy's, what the group shares, and wha
     { path: `${ROOT}/conf/servers.json`, uid: 1002, mode: 0o664 },
   ];
   assert.match(
-    told("access", { seen: { entries: tree(...others) } }),
+    told("access", { seen: { tree: tree(...others) } }),
     /^ok: what the agent writes belongs to user 1001/,
   );
-  const ofRoot = saw([
-    { ...entry, path: `${ROOT}/data`, uid: 0, folder: true },
-    { ...entry, path: `${ROOT}/conf/domains.map` },
-  ]);
-  assert.match(told("access", { seen: { entries: ofRoot } }), /^ok: /);
+  const ofRoot = saw({
+    entries: [
+      { ...entry, path: `${ROOT}/data`, uid: 0, folder: true },
+      { ...entry, path: `${ROOT}/conf/domains.map` },
+    ],
+  });
+  assert.match(told("access", { seen: { tree: ofRoot } }), /^ok: /);
+});
+
+Deno.test("access goes by whom the unit runs as, whoever owns data/", () => {
+  const [root, data, map] = entriesWith({ path: `${ROOT}/conf/domains.map` });
+  const seen = {
+    tree: saw({ entries: [root, { ...data, uid: 0, gid: 0 }, map] }),
+    unitUser: saw({ uid: 1001, gid: 1001 }),
+  };
+  assert.equal(
+    told("access", { seen }),
+    `fault: ${ROOT}/data (user 0) does not belong to user 1001, whom haproxy-mcp.service runs as: an agent of that user ` +
+      "can't write there",
+  );
+  const asRoot = {
+    ...seen,
+    tree: saw({ entries: [root, data, map] }),
+    unitUser: saw({ uid: 0, gid: 0 }),
+  };
+  assert.match(told("access", { seen: asRoot }), /^ok: /);
+});
+
+Deno.test("access and links name what to give to the agent, and not the whole root, of which a part is root's", () => {
+  const may = { readable: true, writable: false, executable: true };
+  const denied = ["a", "b", "c", "d"].map((name) => ({ ...may, path: `${ROOT}/conf/${name}` }));
+  const remedyOf = (name: string, seen: Parameters<typeof judge>[1]) => {
+    const finding = judge(name, seen);
+    return "remedy" in finding ? finding.remedy : "";
+  };
+  assert.equal(
+    remedyOf("access", { seen: { access: saw(denied), uid: 1001 } }),
+    `Run doctor as the agent's user; if it is that one: chown 1001 ${ROOT}/conf/a ${ROOT}/conf/b ${ROOT}/conf/c …; ` +
+      "where install.sh was used, run again it gives everything its owner.",
+  );
+  const escapes = unseen(`Permission denied (os error 13): readdir '${ROOT}/data'`);
+  const remedy = remedyOf("links", { seen: { escapes, uid: 1001 } });
+  assert.match(remedy, /chown 1001 what is named; where install\.sh was used/);
+  assert.doesNotMatch(remedy, /-R/);
+});
+
+Deno.test("token-file: one that is another user's than the agent's keeps it from starting", () => {
+  const tokens = saw({ uid: 0 });
+  assert.match(
+    told("token-file", { seen: { tokens, tree: tree() } }),
+    /^fault: \S+mcp-token\.env belongs to user 0, .* not to user 1001, as data\/ does: .* does not start$/,
+  );
+  const unitUser = saw({ uid: 1002, gid: 1002 });
+  assert.match(
+    told("token-file", { seen: { tokens: saw({ uid: 1001 }), tree: tree(), unitUser } }),
+    /^fault: .* not to user 1002, whom haproxy-mcp\.service runs as/,
+  );
+  const own = { tokens: saw({ uid: 1001 }), tree: tree() };
+  assert.match(told("token-file", { seen: own }), /^ok: /);
+  // An agent of root's reads whatever there is.
+  assert.match(told("token-file", { seen: { tokens: saw({ uid: 1001 }) } }), /^ok: /);
+});
+
+Deno.test("what was not looked at is not said to be fine, and what is wrong is said all the same", () => {
+  const missing = "there are more than 100000 files and folders";
+  const entries = entriesWith();
+  for (const name of ["access", "strangers", "private-keys"]) {
+    assert.match(
+      told(name, { seen: { tree: saw({ entries, missing }) } }),
+      /^skipped: .*, as far as was looked: there are more than 100000 .*: find \/opt\/haproxy/,
+    );
+  }
+  const open = entriesWith({ path: `${ROOT}/conf`, folder: true, mode: 0o777 });
+  assert.match(
+    told("strangers", { seen: { tree: saw({ entries: open, missing }) } }),
+    /^fault: every user of this machine may write/,
+  );
 });
 
 Deno.test("access believes the kernel first: a read-only mount, an ACL", () => {
@@ -45,14 +120,14 @@ Deno.test("access believes the kernel first: a read-only mount, an ACL", () => {
 });
 
 Deno.test("strangers passes over sticky folders, sockets and links", () => {
-  const entries = tree(
+  const fine = tree(
     { path: `${ROOT}/run`, folder: true, mode: 0o1777 },
     { path: `${ROOT}/link`, special: true, mode: 0o777 },
   );
-  assert.match(told("strangers", { seen: { entries } }), /^ok: /);
+  assert.match(told("strangers", { seen: { tree: fine } }), /^ok: /);
   const open = tree({ path: `${ROOT}/conf`, folder: true, mode: 0o777 });
   assert.match(
-    told("strangers", { seen: { entries: open } }),
+    told("strangers", { seen: { tree: open } }),
     /^fault: .*may write \/opt\/haproxy\/conf,/,
   );
 });
@@ -93,6 +168,17 @@ Deno.test("journal counts what was cut off", () => {
   );
 });
 
+Deno.test("journal: a restore that was cut off is a fault until somebody has finished it", () => {
+  const { status, message, ...more } = judge("journal", { files: { restoreCutOff: saw(true) } });
+  assert.deepEqual([status, /^a restore was cut off/.test(message)], ["fault", true]);
+  assert.match("remedy" in more ? more.remedy : "", /haproxy_list_domains.*haproxy_restore_state/);
+  const broken = unseen("restore.json is not the record of a restore.", "STATE_CORRUPT");
+  assert.equal(
+    told("journal", { files: { restoreCutOff: broken } }),
+    "fault: restore.json is not the record of a restore.",
+  );
+});
+
 Deno.test("compareSettings names what has another effect, not what is merely spelled otherwise", () => {
   const file = { HAPROXY_PORT: "9998", LOG_LEVEL: "info", MCP_HOST: "0.0.0.0", PATH: "/bin" };
   assert.deepEqual(compareSettings({}, file), { differing: ["HAPROXY_PORT"] });
@@ -122,4 +208,21 @@ Deno.test("compareSettings names settings that could not be used, without a secr
     told("settings-file", { seen: open }),
     "fault: other users may read CF_Token in /x/haproxy-mcp.env",
   );
+});
+
+Deno.test("settings-file opens no pipe, which would hold doctor for ever, and says what is there", async () => {
+  const root = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
+  try {
+    const file = join(root, "conf/haproxy-mcp.env");
+    await Deno.mkdir(join(root, "conf"));
+    await using _writer = await makePipe(file, "LOG_LEVEL=DEBUG\n");
+    const settings = readSettings({ HAPROXY_ROOT: root });
+    const settingsFile = saw(await lookAtSettingsFile(settings, {}));
+    assert.equal(
+      told("settings-file", { seen: { settingsFile } }),
+      `fault: ${file} can't be used: it is not a file`,
+    );
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
 });

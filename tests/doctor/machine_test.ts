@@ -108,11 +108,34 @@ Deno.test("expiry tells who renews it, and how", () => {
   assert.equal(ending(true, "2026-07-31T00:00:00Z").status, "ok");
 });
 
+Deno.test("expiry: what has expired is told before what is about to, and what ends first before the others", () => {
+  const certificate = (name: string, notAfter: string) => ({
+    name,
+    file: `/x/${name}.pem`,
+    served: true,
+    managed: true,
+    notBefore: "2026-03-15T00:00:00Z",
+    notAfter,
+  });
+  const ending = Array.from(
+    { length: 8 },
+    (_, i) => certificate(`a${i}.test`, `2026-06-0${9 - i}T00:00:00Z`),
+  );
+  const told = (...certificates: readonly ReturnType<typeof certificate>[]) =>
+    judge("expiry", { files: { inventory: saw(certificates) } });
+  const { status, message } = told(...ending, certificate("z.test", "2026-05-31T00:00:00Z"));
+  assert.deepEqual([status, message], ["fault", "z.test has expired on 2026-05-31"]);
+  assert.match(
+    told(...ending).message,
+    /^a7\.test ends in 0 days; a6\.test .*a3\.test ends in 4 days; and 3 more$/,
+  );
+});
+
 Deno.test("private-keys looks at certificates and account keys, and lets HAProxy's group read", () => {
   const entry = { folder: false, special: false, uid: 0, gid: 0, modified: 0 };
   const key = (path: string, mode: number) =>
     told("private-keys", {
-      seen: { entries: saw([{ ...entry, path: `/opt/haproxy/${path}`, mode }]) },
+      seen: { tree: saw({ entries: [{ ...entry, path: `/opt/haproxy/${path}`, mode }] }) },
     });
   assert.match(key("certs/a.test.pem", 0o640), /^ok: /);
   assert.match(key("certs/a.test.pem", 0o644), /^fault: .*a\.test\.pem/);

@@ -48,6 +48,7 @@ const FILES: FilesSeen = {
   routes: saw([]),
   serverStateFlaw: saw(null),
   unfinished: saw([]),
+  restoreCutOff: saw(false),
   heldLocks: saw([]),
   certificates: saw({ count: 1, problems: [] }),
   inventory: saw([{
@@ -91,11 +92,14 @@ export function seenWith({ seen, haproxy, files, room, env }: Changed = {}): See
     uid: 0,
     root: saw(ROOT),
     escapes: saw([]),
-    entries: saw([
-      { ...entry, path: ROOT, folder: true, mode: 0o755 },
-      { ...entry, path: `${ROOT}/conf/domains.map`, mode: 0o644 },
-      { ...entry, path: `${ROOT}/certs/default.pem`, mode: 0o600 },
-    ]),
+    tree: saw({
+      entries: [
+        { ...entry, path: ROOT, folder: true, mode: 0o755 },
+        { ...entry, path: `${ROOT}/conf/domains.map`, mode: 0o644 },
+        { ...entry, path: `${ROOT}/certs/default.pem`, mode: 0o600 },
+      ],
+    }),
+    unitUser: unseen("no systemd answers"),
     access: saw([]),
     room: saw(examination),
     config: saw(CONFIG),
@@ -108,7 +112,7 @@ export function seenWith({ seen, haproxy, files, room, env }: Changed = {}): See
     }),
     mounts: unseen("there is no podman in PATH"),
     installed: saw({ program: "/usr/sbin/haproxy", version: "3.2.26-1", features: ["OPENSSL"] }),
-    tokens: saw("usable"),
+    tokens: saw({ uid: 0 }),
     settingsFile: unseen("there is no conf/haproxy-mcp.env", "NOT_FOUND"),
     disk: saw({ freeBytes: 10e9, freeFiles: 1e6 }),
     openFiles: saw(65_536),

@@ -52,7 +52,7 @@ const withConnections = (connections: number, name = "pool_1") =>
 async function openFeed(first: Overview) {
   let current = first;
   const feeds = createFeeds(() => Promise.resolve(current), { every: 1e9, fresh: 0 });
-  const feed = feeds.of({ search: "", page: 1 })!;
+  const feed = feeds.of({ search: "", page: 1 });
   const { revision } = await feed.read();
   return {
     feed,
@@ -132,7 +132,7 @@ Deno.test("a tools room that fails leaves what was seen, and says that it is old
     () => fails ? Promise.reject(new Error("no")) : Promise.resolve(withConnections(3)),
     { every: 1e9, fresh: 0 },
   );
-  const feed = feeds.of({ search: "", page: 1 })!;
+  const feed = feeds.of({ search: "", page: 1 });
   const { revision } = await feed.read();
   const stream = eventsOf(streamOf(feed, revision));
   await stream.next();
@@ -151,7 +151,7 @@ Deno.test("who comes while the tools room does not answer is told so each time, 
     () => fails ? Promise.reject(new Error("no")) : Promise.resolve(overview()),
     { every: 1e9, fresh: 1e9 },
   );
-  const feed = feeds.of({ search: "", page: 1 })!;
+  const feed = feeds.of({ search: "", page: 1 });
   for (let i = 0; i < 2; i++) await rejects(feed.read(), /no/);
   fails = false;
   ok((await feed.read()).revision);
@@ -164,7 +164,7 @@ Deno.test("many who look at once, or a moment later, cost one look and one rende
     every: 1e9,
     fresh: 1e9,
   });
-  const read = () => feeds.of({ search: "", page: 1 })!.read();
+  const read = () => feeds.of({ search: "", page: 1 }).read();
   const first = await Promise.all(Array.from({ length: 20 }, read));
   const later = await read();
   ok(first.every((snapshot) => snapshot === later));
@@ -173,18 +173,32 @@ Deno.test("many who look at once, or a moment later, cost one look and one rende
 
 Deno.test("lists that nobody watches make room for others; those that are watched stay", () => {
   const feeds = createFeeds(() => Promise.resolve(overview()), { every: 1e9, fresh: 0 });
+  const hold = (search: string, principal: string) => feeds.hold({ search, page: 1 }, principal);
   for (let i = 0; i < 500; i++) ok(feeds.of({ search: `idle ${i}`, page: 1 }));
-  const watched: (() => void)[] = [];
+  const held: { release(): void }[] = [];
   for (let i = 0; i < 500; i++) {
-    const feed = feeds.of({ search: `watched ${i}`, page: 1 });
-    if (!feed) break;
-    equal(feeds.of({ search: `watched ${i}`, page: 1 }), feed);
-    watched.push(feed.watch(() => {}));
+    const one = hold(`watched ${i}`, `viewer ${i}`);
+    if (!one) break;
+    equal(feeds.of({ search: `watched ${i}`, page: 1 }), one.feed);
+    held.push(one);
   }
-  ok(watched.length < 100);
-  equal(feeds.of({ search: "one more", page: 1 }), undefined);
-  watched[0]();
-  ok(feeds.of({ search: "one more", page: 1 }));
+  ok(held.length < 100);
+  equal(hold("one more", "somebody"), undefined);
+  // Twice is once: another one's place stays.
+  for (let i = 0; i < 2; i++) held[0].release();
+  ok(hold("one more", "somebody"));
+  equal(hold("and one more", "somebody"), undefined);
+  feeds.close();
+});
+
+Deno.test("who watches lists without end leaves room for the others, and may watch those that are there", () => {
+  const feeds = createFeeds(() => Promise.resolve(overview()), { every: 1e9, fresh: 0 });
+  const hold = (search: string, principal: string) => feeds.hold({ search, page: 1 }, principal);
+  for (let i = 0; i < 500; i++) hold(`list ${i}`, "without end");
+  equal(hold("one more", "without end"), undefined);
+  ok(hold("list 0", "without end"));
+  ok(hold("", "without end"));
+  ok(hold("one more", "somebody"));
   feeds.close();
 });
 
@@ -258,6 +272,32 @@ Deno.test("/status/events: beyond MCP_MAX_SESSIONS streams, MCP's included, it i
     again.abort();
     return status === 200;
   }, "those who have left make room");
+});
+
+Deno.test("/: whatever others watch, the page is shown, and its first list is live", async () => {
+  await using rig = await openStatusRig();
+  const leaving = new AbortController();
+  const { signal } = leaving;
+  const watch = (query: string, token: string) =>
+    fetch(`${rig.page}status/events?${query}`, { headers: bearer(token), signal });
+  const statuses = await Promise.all(
+    [FULL_TOKEN, READ_TOKEN].flatMap((token) =>
+      Array.from(
+        { length: 40 },
+        async (_, i) => (await watch(`q=${token.slice(0, 8)}${i}`, token)).status,
+      )
+    ),
+  );
+  ok(statuses.filter((status) => status === 200).length <= 32);
+  equal(statuses.at(-1), 503);
+  for (const path of ["", "?q=one-more", "?page=2"]) {
+    const answer = await fetch(rig.page + path, { headers });
+    equal(answer.status, 200);
+    match(await answer.text(), /id="list"/);
+  }
+  equal((await watch("q=one-more", FULL_TOKEN)).status, 503);
+  equal((await watch("", FULL_TOKEN)).status, 200);
+  leaving.abort();
 });
 
 Deno.test("/status/events ends with its token, and other tokens' streams go on", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openTokenFile, parseTokens, watchTokenFile } from "../../lib/supervisor/token_file.ts";
 import type { Tokens } from "../../lib/front/room.ts";
+import { makePipe } from "../support/pipe.ts";
 
 interface Folder extends AsyncDisposable {
   readonly path: string;
@@ -70,6 +71,16 @@ Deno.test("openTokenFile refuses a file that others can read", async () => {
     await Deno.chmod(path, mode);
     assert.deepEqual((await openTokenFile(path)).full, [await digestOf("secret")]);
   }
+});
+
+Deno.test("openTokenFile opens no pipe, which would hold the start for ever, and reads nothing that is large", async () => {
+  await using temp = await folder();
+  const pipe = join(temp.path, "pipe");
+  await using _writer = await makePipe(pipe, "MCP_TOKEN=secret\n");
+  await assert.rejects(openTokenFile(pipe), /is not usable: .*it is not a file/);
+  const large = join(temp.path, "large");
+  await Deno.writeTextFile(large, `MCP_TOKEN=secret\n${"#".repeat(65_536)}`, { mode: 0o600 });
+  await assert.rejects(openTokenFile(large), /is not usable: .*it is larger than 65536 bytes/);
 });
 
 Deno.test("watchTokenFile: a new token is told, an unusable file leaves the old ones", async () => {

@@ -28,9 +28,17 @@ export interface Feed {
 }
 
 export interface Feeds {
-  /** Undefined: as many lists are watched as may be. */
-  of(question: OverviewQuestion): Feed | undefined;
+  /** For one look: it is answered whatever others watch. */
+  of(question: OverviewQuestion): Feed;
+  /** For a stream. Undefined: this principal, or all together, watch as many lists as may be. */
+  hold(question: OverviewQuestion, principal: string): HeldFeed | undefined;
   close(): void;
+}
+
+export interface HeldFeed {
+  readonly feed: Feed;
+  /** May be called more than once. */
+  release(): void;
 }
 
 export interface FeedTimes {
@@ -43,31 +51,71 @@ export interface FeedTimes {
 const TIMES: FeedTimes = { every: 2_000, fresh: 1_000 };
 /** A look that takes long comes the more seldom. */
 const REST_TIMES = 5;
-/** Lists that differ in what was searched for, or in the page. */
-const MAX_FEEDS = 32;
+/** Lists that differ in what was searched for, or in the page; beside the first page of all, which everybody may watch. */
+const MAX_LISTS = 32;
+/** Of one principal: who watches without end leaves room for the others. */
+const MAX_OWN_LISTS = MAX_LISTS / 2;
+
+interface Place {
+  readonly feed: ReturnType<typeof createFeed>;
+  /** Whose streams it has, a name each. */
+  readonly holders: string[];
+}
 
 export function createFeeds(
   look: (question: OverviewQuestion) => Promise<Overview>,
   times: FeedTimes = TIMES,
 ): Feeds {
-  const feeds = new Map<string, ReturnType<typeof createFeed>>();
+  const first = createPlace({ search: "", page: 1 });
+  const places = new Map<string, Place>();
+
+  function createPlace(question: OverviewQuestion): Place {
+    return { feed: createFeed(() => look(question), question, times), holders: [] };
+  }
+
+  /** Undefined: all are watched. */
+  function placeOf(question: OverviewQuestion): Place | undefined {
+    const { search, page } = question;
+    if (search === "" && page === 1) return first;
+    const key = JSON.stringify([search, page]);
+    const known = places.get(key);
+    if (known) return known;
+    if (places.size >= MAX_LISTS) {
+      const idle = places.entries().find(([, { holders }]) => holders.length === 0);
+      if (!idle) return undefined;
+      places.delete(idle[0]);
+    }
+    const place = createPlace(question);
+    places.set(key, place);
+    return place;
+  }
+
+  function mayHold(principal: string, place: Place): boolean {
+    if (place === first || place.holders.includes(principal)) return true;
+    const own = places.values().filter(({ holders }) => holders.includes(principal)).toArray();
+    return own.length < MAX_OWN_LISTS;
+  }
+
   return {
-    of(question) {
-      const key = JSON.stringify([question.search, question.page]);
-      const known = feeds.get(key);
-      if (known) return known;
-      if (feeds.size >= MAX_FEEDS) {
-        const idle = feeds.entries().find(([, feed]) => !feed.watched);
-        if (!idle) return undefined;
-        feeds.delete(idle[0]);
-      }
-      const feed = createFeed(() => look(question), question, times);
-      feeds.set(key, feed);
-      return feed;
+    of: (question) => (placeOf(question) ?? createPlace(question)).feed,
+    hold(question, principal) {
+      const place = placeOf(question);
+      if (!place || !mayHold(principal, place)) return undefined;
+      const { feed, holders } = place;
+      holders.push(principal);
+      let over = false;
+      return {
+        feed,
+        release() {
+          if (over) return;
+          over = true;
+          holders.splice(holders.indexOf(principal), 1);
+        },
+      };
     },
     close() {
-      for (const feed of feeds.values()) feed.close();
-      feeds.clear();
+      for (const { feed } of [first, ...places.values()]) feed.close();
+      places.clear();
     },
   };
 }
@@ -131,9 +179,6 @@ function createFeed(
     },
     get last() {
       return last;
-    },
-    get watched() {
-      return watchers.size > 0;
     },
     part(id: string): Part | undefined {
       const sections = Object.values(last?.sections ?? {});

@@ -106,7 +106,7 @@ async function find(search) {
     const fresh = found.getElementById("list");
     if (!fresh) return location.reload();
     document.getElementById("list").replaceWith(fresh);
-    page.dataset.revision = found.getElementById("page").dataset.revision;
+    // The revision stays that of all the other sections: the new stream sends them as they are now.
     history.replaceState(null, "", address);
     say(fresh.querySelector(".found").textContent);
     listen();

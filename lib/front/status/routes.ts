@@ -12,7 +12,7 @@ import type { Lasting } from "../lasting.ts";
 import { busy } from "../mcp/rpc_error.ts";
 import type { Share } from "../share.ts";
 import { answerPage, messagePage, PAGE_HEADERS, signInPage } from "./documents.ts";
-import { createFeeds, type Feed, type FeedTimes } from "./feeds.ts";
+import { createFeeds, type Feed, type FeedTimes, type HeldFeed } from "./feeds.ts";
 import { statusPage } from "./page.ts";
 import { streamOf } from "./stream.ts";
 
@@ -39,15 +39,19 @@ const MAX_SEARCH = 253;
 export function createStatus({ look, lasting, share, times }: StatusOptions): Status {
   const feeds = createFeeds(look, times);
 
-  async function stream(c: RequestContext, feed: Feed): Promise<Response> {
+  async function stream(c: RequestContext, { feed, release: leave }: HeldFeed): Promise<Response> {
     const { principal } = c.var;
     const release = share.take(principal.key);
-    if (!release) return busy("Too many requests of this caller have no answer yet.");
-    const lasts = lasting.open(principal, c.env.gone);
+    const lasts = release && lasting.open(principal, c.env.gone);
     const end = () => {
       lasts?.close();
-      release();
+      release?.();
+      leave();
     };
+    if (!release) {
+      end();
+      return busy("Too many requests of this caller have no answer yet.");
+    }
     if (!lasts) {
       end();
       return busy("All streams are in use.");
@@ -66,9 +70,7 @@ export function createStatus({ look, lasting, share, times }: StatusOptions): St
   return {
     async page(c) {
       const question = questionIn(c);
-      const feed = feeds.of(question);
-      if (!feed) return answerPage(c, messagePage("Too many searches are watched at once."), 503);
-      const snapshot = await read(feed);
+      const snapshot = await read(feeds.of(question));
       if (!snapshot) return answerPage(c, messagePage(SILENT), 503);
       const signedIn = c.var.signedInBy === "cookie";
       const { version } = project;
@@ -78,8 +80,8 @@ export function createStatus({ look, lasting, share, times }: StatusOptions): St
     async events(c) {
       // Hono asks for GET, and drops the body unread: the stream would never end.
       if (c.req.method === "HEAD") return c.body(null, 200, PAGE_HEADERS);
-      const feed = feeds.of(questionIn(c));
-      return feed ? await stream(c, feed) : busy("Too many searches are watched at once.");
+      const held = feeds.hold(questionIn(c), c.var.principal.key);
+      return held ? await stream(c, held) : busy("Too many searches are watched at once.");
     },
 
     signIn(c) {

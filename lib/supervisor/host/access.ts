@@ -2,6 +2,8 @@
 import { run } from "./program.ts";
 
 const LOOK_MS = 5_000;
+/** Paths of one shell: what a program takes as its arguments is bounded. */
+const MAX_PATHS = 2_000;
 /** One digit a path: 1 it can be read, 2 written, 4 entered or executed. */
 const SCRIPT = `for path; do
   may=0
@@ -23,9 +25,14 @@ export async function accessOf(
   paths: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly Access[]> {
-  const args = ["-c", SCRIPT, "sh", ...paths];
-  const { stdout } = await run("/bin/sh", args, { signal, deadlineMs: LOOK_MS });
-  const answers = stdout.split("\n");
+  const answers: string[] = [];
+  for (let i = 0; i < paths.length; i += MAX_PATHS) {
+    const some = paths.slice(i, i + MAX_PATHS);
+    const args = ["-c", SCRIPT, "sh", ...some];
+    const { stdout } = await run("/bin/sh", args, { signal, deadlineMs: LOOK_MS });
+    const lines = stdout.split("\n");
+    answers.push(...some.map((_, at) => lines[at]));
+  }
   return paths.map((path, i) => {
     const may = Number(answers[i]);
     return {

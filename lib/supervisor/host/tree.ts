@@ -14,23 +14,35 @@ export interface Entry {
   readonly modified: number;
 }
 
+export interface Tree {
+  readonly entries: readonly Entry[];
+  /** Why these are not all. */
+  readonly missing?: string;
+}
+
 /**
- * The folder itself and all below it; what vanishes meanwhile is left out. Links are not followed.
+ * The folder itself and all below it, what lies higher first; what vanishes meanwhile is left out. Links are not followed.
  *
  * @param without folders into which is not looked
- * @param most entries; a root has as many certificates as domains
+ * @param most entries; a root has as many certificates as domains. Some seconds' work
  */
 export async function readTree(
   root: string,
   without: readonly string[],
-  most = 20_000,
-): Promise<readonly Entry[]> {
-  const found: Entry[] = [];
+  most = 100_000,
+): Promise<Tree> {
+  const entries: Entry[] = [];
   const paths = [root];
-  for (let path = paths.pop(); path !== undefined && found.length < most; path = paths.pop()) {
+  let missing: string | undefined;
+  // It grows meanwhile.
+  for (const path of paths) {
     const info = await Deno.lstat(path).catch(ignoreMissing);
     if (!info) continue;
-    found.push({
+    if (entries.length === most) {
+      missing = `there are more than ${most} files and folders`;
+      break;
+    }
+    entries.push({
       path,
       folder: info.isDirectory,
       special: !info.isDirectory && !info.isFile,
@@ -40,15 +52,13 @@ export async function readTree(
       modified: info.mtime?.getTime() ?? 0,
     });
     if (!info.isDirectory || without.includes(path)) continue;
-    // One that this user may not list shows by its mode.
-    const names = await namesIn(path).catch(() => []);
-    paths.push(...names.map((name) => join(path, name)));
+    try {
+      for await (const { name } of Deno.readDir(path)) paths.push(join(path, name));
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.NotFound)) missing ??= `${path} can't be listed`;
+    }
   }
-  return found;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+  return { entries, ...(missing !== undefined && { missing }) };
 }
 
 function ignoreMissing(cause: unknown): undefined {

@@ -1,4 +1,5 @@
 /** What doctor finds wrong under HAPROXY_ROOT. */
+import { makePipe } from "../../support/pipe.ts";
 import { rewrite, testBreakages, under } from "../../support/doctor.ts";
 
 const isRoot = Deno.uid() === 0;
@@ -30,7 +31,7 @@ testBreakages([
     },
     wrong: ["access: fault"],
     message: /servers\.json \(user 0\)|\(user 0\).* not belong to user 12345/,
-    remedy: /chown 12345 \S+certs/,
+    remedy: /chown 12345 \S+\/(conf|certs)\//,
   },
   {
     what: "a file can't be written by this user",
@@ -38,7 +39,7 @@ testBreakages([
     do: (haproxy) => Deno.chmod(under(haproxy, "conf/domains.map"), 0o400),
     wrong: ["access: fault"],
     message: /user \d+ can't write \S+domains\.map/,
-    remedy: /chown -R/,
+    remedy: /chown \d+ \S+domains\.map; where install\.sh was used/,
   },
   {
     what: "everybody may write the map",
@@ -84,6 +85,28 @@ testBreakages([
     remedy: /haproxy_restore_state/,
   },
   {
+    what: "a certificate's change was cut off",
+    do: async (haproxy) => {
+      const pem = under(haproxy, "certs/a.test.pem");
+      const entry = { tool: "haproxy_load_cert", todo: "carry out", file: pem, path: pem };
+      await Deno.writeTextFile(
+        under(haproxy, "data/journal/certificate.json"),
+        `${JSON.stringify({ ...entry, listed: null, pem: null })}\n`,
+      );
+    },
+    wrong: ["journal: warning"],
+    message: /1 change was cut off and not finished yet: haproxy_load_cert/,
+    remedy: /haproxy_restore_state/,
+  },
+  {
+    what: "a restore was cut off",
+    do: (haproxy) =>
+      Deno.writeTextFile(under(haproxy, "data/journal/restore.json"), '{"files":[]}\n'),
+    wrong: ["journal: fault"],
+    message: /a restore was cut off: some files are the backup's/,
+    remedy: /haproxy-mcp call haproxy_list_domains\. .*haproxy_restore_state/,
+  },
+  {
     what: "somebody holds the lock",
     do: async (haproxy) => {
       const lock = await Deno.open(under(haproxy, "data/lock"), { create: true, write: true });
@@ -102,6 +125,36 @@ testBreakages([
     wrong: ["token-file: fault"],
     message: /MCP_TOKEN_FILE="\S+" is not usable: .*it has 644/,
     remedy: /chmod 600/,
+  },
+  {
+    what: "root has made the token file, and the agent is another user",
+    ignore: !isRoot,
+    do: async (haproxy) => {
+      await Deno.writeTextFile(under(haproxy, "conf/mcp-token.env"), "MCP_TOKEN=x\n", {
+        mode: 0o600,
+      });
+      await new Deno.Command("chown", {
+        args: ["-R", "12345", ...["conf", "certs", "data"].map((path) => under(haproxy, path))],
+      }).output();
+      await Deno.chown(under(haproxy, "conf/mcp-token.env"), 0, 0);
+    },
+    wrong: ["token-file: fault"],
+    message: /mcp-token\.env belongs to user 0, .* not to user 12345, as data\/ does/,
+    remedy: /chown 12345 \S+mcp-token\.env; where install\.sh was used/,
+  },
+  {
+    what: "a pipe is in the token file's place",
+    do: (haproxy) => makePipe(under(haproxy, "conf/mcp-token.env"), "MCP_TOKEN=x\n"),
+    wrong: ["token-file: fault"],
+    message: /MCP_TOKEN_FILE="\S+" is not usable: .*\(it is not a file\)/,
+    remedy: /serve makes a new one/,
+  },
+  {
+    what: "a pipe is in the settings file's place",
+    do: (haproxy) => makePipe(under(haproxy, "conf/haproxy-mcp.env"), "LOG_LEVEL=DEBUG\n"),
+    wrong: ["settings-file: fault"],
+    message: /haproxy-mcp\.env can't be used: it is not a file/,
+    remedy: /the unit would not start/,
   },
   {
     what: "the unit has other settings than doctor, which does not trust the file of another user",

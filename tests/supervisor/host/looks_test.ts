@@ -6,6 +6,7 @@ import { diskSpace } from "../../../lib/supervisor/host/disk.ts";
 import { probe } from "../../../lib/supervisor/host/http_probe.ts";
 import { installedHaproxy } from "../../../lib/supervisor/host/installed.ts";
 import { readTree } from "../../../lib/supervisor/host/tree.ts";
+import { unitUser } from "../../../lib/supervisor/host/unit_user.ts";
 import { lookAtTokenFile } from "../../../lib/supervisor/token_file.ts";
 import { HAPROXY_VERSIONS, haproxyBinary } from "../../support/haproxy.ts";
 import { makeFolder, never } from "./fixtures.ts";
@@ -44,7 +45,8 @@ Deno.test("readTree tells owners and modes, follows no link, and looks into no f
   await folder.file("run/secret", "");
   await Deno.chmod(await folder.file("a", ""), 0o640);
   await Deno.symlink("/etc", join(path, "link"));
-  const entries = await readTree(path, [join(path, "run")]);
+  const { entries, missing } = await readTree(path, [join(path, "run")]);
+  assert.equal(missing, undefined);
   const seen = entries.map((entry) => [entry.path.slice(path.length), entry.folder, entry.special]);
   assert.deepEqual(seen.toSorted(), [
     ["", true, false],
@@ -54,7 +56,81 @@ Deno.test("readTree tells owners and modes, follows no link, and looks into no f
   ]);
   const file = entries.find((entry) => entry.path.endsWith("/a"))!;
   assert.deepEqual([file.mode, file.uid], [0o640, Deno.uid()]);
-  assert.equal((await readTree(path, [], 2)).length, 2);
+});
+
+Deno.test("readTree says what it has not seen, and sees what lies higher first", async () => {
+  await using folder = await makeFolder();
+  const { path } = folder;
+  for (const name of ["a", "b", "c"]) {
+    await Deno.mkdir(join(path, name));
+    await folder.file(`${name}/file`, "");
+  }
+  const { entries, missing } = await readTree(path, [], 4);
+  assert.deepEqual(
+    entries.map((entry) => entry.path.slice(path.length)).toSorted(),
+    ["", "/a", "/b", "/c"],
+  );
+  assert.equal(missing, "there are more than 4 files and folders");
+  assert.deepEqual((await readTree(path, [], 7)).missing, undefined);
+});
+
+Deno.test({
+  name: "readTree says which folder this user may not list",
+  ignore: Deno.uid() === 0,
+  async fn() {
+    await using folder = await makeFolder();
+    const closed = join(folder.path, "closed");
+    await Deno.mkdir(closed, { mode: 0o100 });
+    assert.equal((await readTree(folder.path, [])).missing, `${closed} can't be listed`);
+  },
+});
+
+Deno.test("accessOf takes more paths than one program takes as its arguments", async () => {
+  await using folder = await makeFolder();
+  const paths = Array.from({ length: 4_001 }, (_, i) => `${folder.path}/no${i}`);
+  paths[3_999] = folder.path;
+  const found = await accessOf(paths, never);
+  assert.deepEqual(
+    found.filter(({ readable }) => readable),
+    [{ path: folder.path, readable: true, writable: true, executable: true }],
+  );
+  assert.equal(found.length, 4_001);
+});
+
+const shown = (...lines: readonly string[]) =>
+  `printf '%s\\n' ${lines.map((l) => `'${l}'`).join(" ")}`;
+
+Deno.test("unitUser: whom systemd runs the agent of this root as, and nobody for another root", async () => {
+  await using folder = await makeFolder();
+  const { path } = folder;
+  const ask = async (...lines: readonly string[]) => {
+    await folder.program("systemctl", shown(...lines));
+    return await unitUser(path, path, never);
+  };
+  await folder.program("id", shown("uid=997(agent) gid=996(agents) groups=996(agents),1(more)"));
+  const loaded = ["LoadState=loaded", `Environment=PATH=/bin HAPROXY_ROOT=${path} A=b`];
+  assert.deepEqual(await ask(...loaded, "User=agent"), { uid: 997, gid: 996 });
+  assert.deepEqual(await folder.argumentsOf("id"), ["agent"]);
+  assert.deepEqual(await folder.argumentsOf("systemctl"), [
+    "show",
+    "--property=LoadState,User,Environment",
+    "haproxy-mcp.service",
+  ]);
+  assert.deepEqual(await ask(...loaded, "User="), { uid: 0, gid: 0 });
+  for (
+    const [lines, why] of [
+      [["LoadState=not-found", "User=", "Environment="], /there is no haproxy-mcp\.service/i],
+      [["LoadState=loaded", "User=agent", "Environment=HAPROXY_ROOT=/"], /is for another root/],
+      [["LoadState=loaded", "User=agent", "Environment="], /is for another root/],
+      [[...loaded, "User=-x"], /names no user/],
+    ] as const
+  ) {
+    await assert.rejects(ask(...lines), { code: "UNSUPPORTED", message: why });
+  }
+  await folder.program("id", "exit 1");
+  await assert.rejects(ask(...loaded, "User=agent"), /the user agent, who is not there/);
+  await folder.program("systemctl", "exit 1");
+  await assert.rejects(unitUser(path, path, never), /No systemd answers/);
 });
 
 for (const version of HAPROXY_VERSIONS) {
@@ -110,7 +186,7 @@ Deno.test("lookAtTokenFile makes no file, and says what the start would say", as
   assert.equal(await lookAtTokenFile(path), "missing");
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
   await Deno.writeTextFile(path, "MCP_TOKEN=x\n", { mode: 0o600 });
-  assert.equal(await lookAtTokenFile(path), "usable");
+  assert.deepEqual(await lookAtTokenFile(path), { uid: Deno.uid() });
   await Deno.chmod(path, 0o640);
   await assert.rejects(lookAtTokenFile(path), /MCP_TOKEN_FILE=.*only its owner can read.*640/);
 });
