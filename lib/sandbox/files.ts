@@ -1,7 +1,7 @@
 /** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { AgentError } from "../errors.ts";
+import { give, ownerOf, settle } from "../owners.ts";
 import { readWhole, writeAll } from "./bytes.ts";
 import { guard, guardFolder, isStillAt } from "./guard.ts";
 
@@ -65,11 +65,6 @@ export interface RootFiles {
 
 /** Of a new file, an existing one keeps its own; or of both. @default {0o644} */
 export type Mode = number | { readonly always: number };
-
-interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /**
  * Opens the root. `root` must exist; links in its own path are resolved once, here.
@@ -235,7 +230,7 @@ export async function openRoot(root: string): Promise<RootFiles> {
       guarded("make", path, async () => {
         if (files.signature(path) !== "missing") return;
         await Deno.mkdir(path, { recursive: true, mode: 0o750 });
-        withDescriptor(path, (fd) => giveAway(fd, fstatSync(fd), agent));
+        give(path, agent);
       }),
     removeStaged: (folder, kept = []) =>
       guarded("read", folder, async () => {
@@ -274,59 +269,6 @@ export function isNamed(file: Deno.FsFile, path: string): boolean {
     return Deno.statSync(path).ino === file.statSync().ino;
   } catch {
     return false;
-  }
-}
-
-const ownerOf = (info: Deno.FileInfo | undefined): Owner | undefined =>
-  info && { uid: info.uid ?? 0, gid: info.gid ?? 0 };
-
-/**
- * Mode and owner of an open file, by a descriptor: a name could be led elsewhere in the meantime. Deno has neither fchmod nor
- * fchown, nor the descriptor of its own files.
- *
- * @param old the one that it takes the place of, which keeps its owner
- * @param owner whose it is where it is new, and root's
- */
-function settle(
-  path: string,
-  file: Deno.FsFile,
-  { mode, old, owner }: { readonly mode?: number; readonly old?: Owner; readonly owner?: Owner },
-): void {
-  withDescriptor(path, (fd) => {
-    const mine = fstatSync(fd);
-    if (mine.ino !== file.statSync().ino) throw new Error("somebody replaced it");
-    if (mode !== undefined) fchmodSync(fd, mode);
-    if (old) keepOwner(fd, mine, old);
-    else giveAway(fd, mine, owner);
-  });
-}
-
-/** Of a file or folder, and not of what a symlink names that took its place. */
-function withDescriptor(path: string, act: (fd: number) => void): void {
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-  const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  try {
-    act(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** What is new and root's becomes the owner's. The group of a setgid folder stays: HAProxy may read by it. */
-function giveAway(fd: number, mine: Owner, owner: Owner | undefined): void {
-  if (!owner || owner.uid === 0 || mine.uid !== 0) return;
-  fchownSync(fd, owner.uid, mine.gid === 0 ? owner.gid : mine.gid);
-}
-
-/** A file keeps its owner where we may give it away, else its group where it is ours, too: HAProxy may read it by that. */
-function keepOwner(fd: number, mine: Owner, old: Owner): void {
-  if (mine.uid === old.uid && mine.gid === old.gid) return;
-  for (const { uid, gid } of [old, { uid: mine.uid, gid: old.gid }]) {
-    try {
-      return fchownSync(fd, uid, gid);
-    } catch {
-      // The next, or as it is.
-    }
   }
 }
 
