@@ -1,11 +1,11 @@
 /** install.sh as root on a machine of its own (tests/support/machine): what it makes there works, and nothing more is allowed. */
 import assert from "node:assert/strict";
-import type { InstallReport, TakeOverReport } from "../support/install_process.ts";
+import type { FaultsReport, InstallReport, TakeOverReport } from "../support/install_process.ts";
 import { namespaceProblem, runInNamespace } from "../support/namespace.ts";
 import { UNIT } from "../takeover/original.ts";
 
 const problem = await namespaceProblem();
-const report = async (what: "install" | "takeover") =>
+const report = async (what: "install" | "takeover" | "faults") =>
   JSON.parse(
     await runInNamespace(new URL("../support/install_process.ts", import.meta.url), [what]),
   );
@@ -64,9 +64,8 @@ Deno.test({
   name: "install.sh on a machine with the original: its unit goes, and all that it had is there",
   ignore: problem !== undefined,
   async fn() {
-    const { domains, servers, settings, systemctl, originalUnit }: TakeOverReport = await report(
-      "takeover",
-    );
+    const { domains, servers, settings, systemctl, originalUnit, originalProgram }: TakeOverReport =
+      await report("takeover");
     assert.deepEqual(domains, [
       "a.test pool_1",
       "*.a.test pool_1",
@@ -95,5 +94,73 @@ Deno.test({
       "restart haproxy-mcp.service",
     ]);
     assert.equal(originalUnit, UNIT);
+    assert.match(originalProgram, /^#!\/usr\/bin\/python3\n/);
+  },
+});
+
+Deno.test({
+  name: "install.sh where something fails, or the agent's user has been taken over",
+  ignore: problem !== undefined,
+  async fn(t) {
+    const faults: FaultsReport = await report("faults");
+
+    await t.step("without a HAProxy it says so", () => {
+      assert.match(
+        faults.withoutHaproxy,
+        /^install\.sh: HAProxy 3\.0 or newer is needed, and .* nothing/,
+      );
+    });
+    await t.step(
+      "where an ordinary user's HAProxy runs, the folders of its sockets stay its own",
+      () => {
+        assert.deepEqual(faults.besideUsersHaproxy, []);
+      },
+    );
+    await t.step(
+      "the agent runs though HAProxy's restart fails, which the next run does again",
+      () => {
+        const { code, first, second, ready } = faults.halfway;
+        assert.equal(code, 1);
+        assert.deepEqual(first, [
+          "daemon-reload",
+          "enable haproxy-mcp.service",
+          "restart haproxy-mcp.service",
+          "enable haproxy.service",
+          "restart haproxy.service",
+        ]);
+        assert.deepEqual(second, [
+          "daemon-reload",
+          "enable haproxy-mcp.service",
+          "start haproxy-mcp.service",
+          "enable haproxy.service",
+          "restart haproxy.service",
+        ]);
+        assert.ok(ready);
+      },
+    );
+    await t.step("what a run has put that failed then, the next one restarts the agent for", () => {
+      assert.ok(faults.agentRestarted);
+    });
+    await t.step(
+      "in conf/ the agent has its own files and no others; what init makes anew is the agent's",
+      () => {
+        assert.deepEqual(faults.owners, {
+          "conf/filter.lua": "root:root",
+          "conf/own/more.lua": "root:root",
+          "conf/haproxy.cfg": "root:root",
+          "conf/domains.map": "haproxy-mcp:haproxy-mcp",
+          "conf/servers.state": "haproxy-mcp:haproxy-mcp",
+          "certs/default.pem": "haproxy-mcp:haproxy-mcp",
+          "systemd/haproxy-mcp.service": "root:root",
+        });
+      },
+    );
+    await t.step("a link of the agent's user ends it before root's file is read or changed", () => {
+      for (const { refused, seen } of faults.links) {
+        assert.match(refused, /^1 .*symlink.*\n.*init did not do it/);
+        assert.equal(seen, "600 root");
+      }
+      assert.equal(faults.links.length, 3);
+    });
   },
 });

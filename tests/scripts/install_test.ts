@@ -1,60 +1,11 @@
 /** install.sh in a folder instead of a machine: what it puts where, again, and away. tests/e2e/install_test.ts has a machine. */
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { defaultOptions } from "../../lib/init/options.ts";
 import { ownerCommands } from "../../lib/init/units.ts";
-import { executable } from "../support/agent.ts";
+import { INSTALL, install, installFolder as folder } from "../support/install_folder.ts";
 import { makeMachine } from "../support/units.ts";
 import { makeOriginal, UNIT } from "../takeover/original.ts";
-
-const SCRIPT = new URL("../../scripts/install.sh", import.meta.url).pathname;
-
-async function folder() {
-  const path = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
-  return {
-    path,
-    root: join(path, "opt/haproxy"),
-    install: (...args: string[]) => install("--destdir", path, "--binary", executable(), ...args),
-    /** Every file below the folder but those of the root, sorted. */
-    async placed() {
-      const found = await command("find", [
-        path,
-        "-path",
-        join(path, "opt"),
-        "-prune",
-        "-o",
-        "-type",
-        "f",
-        "-print",
-      ]);
-      return found.stdout.trim().split("\n").filter(Boolean)
-        .map((file) => file.slice(path.length + 1)).sort();
-    },
-    async write(name: string, text: string) {
-      await Deno.mkdir(dirname(join(path, name)), { recursive: true });
-      await Deno.writeTextFile(join(path, name), text);
-    },
-    read: (name: string) => Deno.readTextFile(join(path, name)),
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
-  };
-}
-
-const install = (...args: string[]) => command("/bin/bash", [SCRIPT, ...args]);
-
-async function command(name: string, args: readonly string[], env: Record<string, string> = {}) {
-  const { code, stdout, stderr } = await new Deno.Command(name, {
-    args: [...args],
-    clearEnv: true,
-    env: {
-      PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
-      DENO_DIR: Deno.env.get("DENO_DIR") ?? "",
-      ...env,
-    },
-    stdin: "null",
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
 
 Deno.test("install.sh puts the executable and the unit in place, and more only where it is asked for", async () => {
   await using at = await folder();
@@ -209,12 +160,7 @@ Deno.test("install.sh beside a HAProxy with a configuration of its own says what
   await using at = await folder();
   const config = join(at.path, "etc/haproxy/haproxy.cfg");
   await at.write("etc/haproxy/haproxy.cfg", "frontend web\n    bind :80\n");
-  const beside = (...args: string[]) =>
-    command(
-      "/bin/bash",
-      [SCRIPT, "--destdir", at.path, "--binary", executable(), ...args],
-      { HAPROXY_CONFIG_FILE: config },
-    );
+  const beside = (...args: string[]) => at.installWith({ HAPROXY_CONFIG_FILE: config }, ...args);
   const refused = await beside("--haproxy");
   assert.match(refused.stderr, /--haproxy lets HAProxy read .* leave one of the two away/);
   const { code, stderr, stdout } = await beside();
@@ -234,7 +180,7 @@ Deno.test("install.sh beside a HAProxy with a configuration of its own says what
 });
 
 Deno.test("install.sh gives the agent just the files in conf/ that init names too", async () => {
-  const script = await Deno.readTextFile(SCRIPT);
+  const script = await Deno.readTextFile(INSTALL);
   const [, listed] = /^ {2}wanted=\((.*)\)$/m.exec(script)!;
   const ours = ownerCommands(defaultOptions("/opt/haproxy")).find((line) =>
     line.startsWith("find")

@@ -47,6 +47,29 @@ export interface TakeOverReport {
   readonly settings: readonly string[];
   readonly systemctl: readonly string[];
   readonly originalUnit: string;
+  /** What was /usr/local/bin/haproxy-mcp before. */
+  readonly originalProgram: string;
+}
+
+/** What goes wrong, and what somebody who has taken over the agent's user prepares. */
+export interface FaultsReport {
+  /** install.sh --haproxy without a HAProxy. */
+  readonly withoutHaproxy: string;
+  /** With --dry-run beside a HAProxy of an ordinary user: the commands that name the root itself or run/. */
+  readonly besideUsersHaproxy: readonly string[];
+  /** HAProxy's restart fails at first: what systemctl was asked for in the first run, and in the second. */
+  readonly halfway: {
+    readonly code: number;
+    readonly first: readonly string[];
+    readonly second: readonly string[];
+    readonly ready: boolean;
+  };
+  /** The run before has put another unit, and failed then: whether the agent is another process now. */
+  readonly agentRestarted: boolean;
+  /** `user:group` by name, after an update. */
+  readonly owners: Readonly<Record<string, string>>;
+  /** Links of the agent's user to files of root's: what install.sh said, and what of these files is to be seen. */
+  readonly links: readonly { readonly refused: string; readonly seen: string }[];
 }
 
 /** What would make root, or HAProxy as root, do more than the agent may. */
@@ -59,6 +82,9 @@ const DEEDS = [
   "touch /opt/haproxy/run/file",
   "mv /opt/haproxy/conf /opt/haproxy/elsewhere",
 ];
+
+/** As pip puts it there. */
+const PROGRAM = "#!/usr/bin/python3\nfrom haproxy_mcp.server import main\nmain()\n";
 
 const INSTALL = new URL("../../scripts/install.sh", import.meta.url).pathname;
 
@@ -168,6 +194,7 @@ async function takeOver(): Promise<TakeOverReport> {
     await Deno.remove(folder, { recursive: true });
   }
   await machine.write("/etc/systemd/system/haproxy-mcp.service", UNIT);
+  await machine.write("/usr/local/bin/haproxy-mcp", PROGRAM, 0o755);
   ok(await machine.run("bash", INSTALL, "--binary", executable(), "--", "--force"));
   const listed = await call(machine, "list_domains", ["--include-wildcards"]);
   type Listed = {
@@ -189,7 +216,98 @@ async function takeOver(): Promise<TakeOverReport> {
       .split("\n"),
     systemctl: (await machine.systemctlCalls()).filter((words) => !words.startsWith("is-failed")),
     originalUnit: ok(await machine.run("cat", "/etc/systemd/system/haproxy-mcp.service.original")),
+    originalProgram: ok(await machine.run("cat", "/usr/local/bin/haproxy-mcp.original")),
   };
 }
 
-console.log(JSON.stringify(await (Deno.args[0] === "install" ? install() : takeOver())));
+async function faults(): Promise<FaultsReport> {
+  await using machine = await bootMachine();
+  const run = (...args: string[]) =>
+    machine.run("bash", INSTALL, "--binary", executable(), ...args);
+  const sh = async (script: string) => ok(await machine.run("sh", "-c", script)).trim();
+  const asAgent = (script: string) =>
+    machine.run("runuser", "-u", "haproxy-mcp", "--", "sh", "-c", script);
+  const lines = (text: string) => text.split("\n").filter(Boolean);
+  /** What systemctl was asked for that changes something, meanwhile. */
+  async function calls(act: () => Promise<unknown>): Promise<readonly string[]> {
+    const before = (await machine.systemctlCalls()).length;
+    await act();
+    return (await machine.systemctlCalls()).slice(before).filter((words) =>
+      !words.startsWith("is-failed")
+    );
+  }
+
+  await putHaproxy(machine);
+  await sh("mv /usr/sbin/haproxy /usr/sbin/haproxy.away");
+  const withoutHaproxy = (await run("--haproxy")).stderr;
+  await sh(
+    "mv /usr/sbin/haproxy.away /usr/sbin/haproxy; mkdir -p /opt/haproxy/run; cp /bin/sleep /tmp/haproxy; " +
+      "chmod 755 /tmp/haproxy; setpriv --reuid=65534 --clear-groups /tmp/haproxy 1000 >/dev/null 2>&1 & " +
+      "echo $! >/run/users.pid; until ps -C haproxy -o uid= | grep -q 65534; do sleep 0.05; done",
+  );
+  const dry = await run("--dry-run");
+  const besideUsersHaproxy = lines(dry.stdout).filter((line) =>
+    /^\+ ch(own|mod) .*\/opt\/haproxy(\/run)?$/.test(line)
+  );
+  await sh("kill $(cat /run/users.pid)");
+
+  await machine.write("/run/systemctl.fails", "restart haproxy.service\n");
+  let code = 0;
+  const first = await calls(async () => ({ code } = await run("--haproxy")));
+  await sh("rm /run/systemctl.fails");
+  let printed = "";
+  const second = await calls(async () => printed = ok(await run("--haproxy")));
+  const halfway = { code, first, second, ready: /^Ready: /m.test(printed) };
+
+  const pid = () => sh("cat /run/haproxy-mcp.service.pid");
+  const before = await pid();
+  await sh("echo '# older' >>/etc/systemd/system/haproxy-mcp.service");
+  await machine.write("/run/systemctl.fails", "daemon-reload\n");
+  await run();
+  await sh("rm /run/systemctl.fails");
+  ok(await run());
+  const agentRestarted = before !== await pid();
+
+  await sh("cd /opt/haproxy/conf; touch filter.lua; mkdir own; touch own/more.lua");
+  await asAgent("rm /opt/haproxy/certs/default.pem /opt/haproxy/conf/servers.state");
+  ok(await run());
+  const names = ["conf/filter.lua", "conf/own/more.lua", "conf/haproxy.cfg", "conf/domains.map"]
+    .concat("conf/servers.state", "certs/default.pem", "systemd/haproxy-mcp.service");
+  const owners = Object.fromEntries(
+    await Promise.all(
+      names.map(async (name) => [name, await sh(`stat -c %U:%G /opt/haproxy/${name}`)]),
+    ),
+  );
+
+  await machine.write("/root/secret.json", '{"key": {"1": "of-root"}}\n', 0o600);
+  await machine.write("/root/secret.env", "SECRET=of-root\n", 0o600);
+  const links: { refused: string; seen: string }[] = [];
+  for (
+    const [name, target] of [
+      ["servers.json", "secret.json"],
+      ["mcp-token.env", "secret.env"],
+      ["more.pem", "secret.env"],
+    ]
+  ) {
+    await asAgent(
+      `cd /opt/haproxy/conf; mv -f ${name} ${name}.away; ln -s /root/${target} ${name}`,
+    );
+    const { code, stderr } = await run();
+    const seen = await sh(
+      `stat -c '%a %U' /root/${target}; grep -rl of-root /opt/haproxy/conf/*.original* /opt/haproxy/certs || true`,
+    );
+    links.push({ refused: `${code} ${stderr}`, seen });
+    await asAgent(`cd /opt/haproxy/conf; rm ${name}; mv ${name}.away ${name}`);
+  }
+  return {
+    withoutHaproxy,
+    besideUsersHaproxy,
+    halfway,
+    agentRestarted,
+    owners,
+    links,
+  };
+}
+
+const REPORTS = { install, takeover: takeOver, faults };
+console.log(JSON.stringify(await REPORTS[Deno.args[0] as keyof typeof REPORTS]()));
