@@ -1,13 +1,18 @@
 /** install.sh as root on a machine of its own (tests/support/machine): what it makes there works, and nothing more is allowed. */
 import assert from "node:assert/strict";
-import type { FaultsReport, InstallReport, TakeOverReport } from "../support/install_process.ts";
+import type { BesideReport, FaultsReport } from "../support/install_faults_process.ts";
+import type { InstallReport, TakeOverReport } from "../support/install_process.ts";
 import { namespaceProblem, runInNamespace } from "../support/namespace.ts";
 import { UNIT } from "../takeover/original.ts";
 
 const problem = await namespaceProblem();
-const report = async (what: "install" | "takeover" | "faults") =>
+const report = async (what: "install" | "takeover") =>
   JSON.parse(
     await runInNamespace(new URL("../support/install_process.ts", import.meta.url), [what]),
+  );
+const faultsReport = async (what: "faults" | "beside") =>
+  JSON.parse(
+    await runInNamespace(new URL("../support/install_faults_process.ts", import.meta.url), [what]),
   );
 
 Deno.test({
@@ -102,7 +107,7 @@ Deno.test({
   name: "install.sh where something fails, or the agent's user has been taken over",
   ignore: problem !== undefined,
   async fn(t) {
-    const faults: FaultsReport = await report("faults");
+    const faults: FaultsReport = await faultsReport("faults");
 
     await t.step("without a HAProxy it says so", () => {
       assert.match(
@@ -162,5 +167,24 @@ Deno.test({
       }
       assert.equal(faults.links.length, 3);
     });
+  },
+});
+
+Deno.test({
+  name:
+    "install.sh beside a HAProxy with a configuration of its own: with what it said was lacking, all works",
+  ignore: problem !== undefined,
+  async fn() {
+    const { lacks, written, ready, served, checked, reloadWay }: BesideReport = await faultsReport(
+      "beside",
+    );
+    const wanted = [/stats socket/, /map_str/, /backend pool_N/, /server-state-file/, /maxconn/];
+    assert.equal(lacks.length, wanted.length, lacks.join("\n"));
+    for (const [index, words] of wanted.entries()) assert.match(lacks[index], words);
+    assert.equal(written, false, "a haproxy.cfg that nobody reads");
+    assert.ok(ready);
+    assert.deepEqual(served, { own: "own", agents: "one\n" });
+    assert.ok(checked);
+    assert.equal(reloadWay, "master");
   },
 });
