@@ -146,22 +146,25 @@ find_agent_files() {
 
 # The agent owns what it writes, and no more: haproxy.cfg, the unit's settings and the units stay root's, in folders where
 # nobody else can put something in their place (conf/ is sticky). Its user may have put links below the root: no command
-# here follows one. First the folders become root's, which nobody can exchange from then on.
+# here follows one. First the root itself becomes root's: nobody can exchange what lies in it from then on. A HAProxy that
+# is not root's makes its sockets in run/: that stays as it is, and the root too where it is a third one's.
 give_to_user() {
   [ -z "$destdir" ] || return 0
   local folder file uid="" gid="" wanted
+  read -r uid gid < <(other_haproxy) || true
+  if [ -z "$uid" ] || [ "$(stat -c %U "$root" 2>/dev/null)" = "$user" ]; then
+    run chown "root:$user" "$root"
+    run chmod g+rx "$root"
+  fi
   for folder in conf certs data run systemd; do
     [ ! -L "$root/$folder" ] || fail "$root/$folder is a symlink: put a folder in its place, and run this again."
   done
-  read -r uid gid < <(other_haproxy) || true
   if [ -z "$uid" ]; then
-    run chown "root:$user" "$root"
-    run chmod g+rx "$root"
     run chown -h "root:$user" "$root/run"
     run chmod 750 "$root/run"
   else
-    say "HAProxy runs as uid $uid: $root and $root/run stay whose they are, since it makes its sockets there. $user has" \
-      "to be let in to use one of them."
+    say "HAProxy runs as uid $uid: $root/run stays whose it is, since it makes its sockets there. $user has to be let in" \
+      "to use one of them."
     [ "$dry" = 1 ] || (cd / && runuser -u "$user" -- test -x "$root") ||
       fail "$user can't enter $root: chmod o+x $root, and run this again."
   fi

@@ -116,9 +116,20 @@ Deno.test({
       );
     });
     await t.step(
-      "where an ordinary user's HAProxy runs, the folders of its sockets stay its own",
+      "where an ordinary user's HAProxy runs, the folder of its sockets stays its own, and its group reads the keys",
       () => {
-        assert.deepEqual(faults.besideUsersHaproxy, []);
+        const { before, after } = faults.besideUsersHaproxy;
+        assert.deepEqual(before, [
+          ". 755 65534:65534",
+          "run 700 65534:65534",
+          "certs 755 65534:65534",
+        ]);
+        const agent = after.at(-1);
+        assert.deepEqual(after.slice(0, -1), [
+          ...before.slice(0, 2),
+          `certs 2750 ${agent}:65534`,
+          `certs/default.pem 640 ${agent}:65534`,
+        ]);
       },
     );
     await t.step(
@@ -155,7 +166,7 @@ Deno.test({
           "conf/haproxy.cfg": "root:root",
           "conf/domains.map": "haproxy-mcp:haproxy-mcp",
           "conf/servers.state": "haproxy-mcp:haproxy-mcp",
-          "certs/default.pem": "haproxy-mcp:haproxy-mcp",
+          "certs/default.pem": "haproxy-mcp:nogroup",
           "systemd/haproxy-mcp.service": "root:root",
         });
       },

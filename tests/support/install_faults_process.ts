@@ -13,8 +13,11 @@ import { request } from "./request.ts";
 export interface FaultsReport {
   /** install.sh --haproxy without a HAProxy. */
   readonly withoutHaproxy: string;
-  /** With --dry-run beside a HAProxy of an ordinary user: the commands that name the root itself or run/. */
-  readonly besideUsersHaproxy: readonly string[];
+  /** Beside a HAProxy of an ordinary user: mode and owner of the root, run/, certs/ and a key, before and after. */
+  readonly besideUsersHaproxy: {
+    readonly before: readonly string[];
+    readonly after: readonly string[];
+  };
   /** HAProxy's restart fails at first: what systemctl was asked for in the first run, and in the second. */
   readonly halfway: {
     readonly code: number;
@@ -63,15 +66,23 @@ async function faults(): Promise<FaultsReport> {
   await sh("mv /usr/sbin/haproxy /usr/sbin/haproxy.away");
   const withoutHaproxy = (await run("--haproxy")).stderr;
   await sh(
-    "mv /usr/sbin/haproxy.away /usr/sbin/haproxy; mkdir -p /opt/haproxy/run; cp /bin/sleep /tmp/haproxy; " +
-      "chmod 755 /tmp/haproxy; setpriv --reuid=65534 --clear-groups /tmp/haproxy 1000 >/dev/null 2>&1 & " +
+    "mv /usr/sbin/haproxy.away /usr/sbin/haproxy; mkdir -p /opt/haproxy/run /opt/haproxy/certs; " +
+      "chown -R 65534:65534 /opt/haproxy; chmod 755 /opt/haproxy; chmod 700 /opt/haproxy/run; cp /bin/sleep /tmp/haproxy; " +
+      "chmod 755 /tmp/haproxy; setpriv --reuid=65534 --regid=65534 --clear-groups /tmp/haproxy 1000 >/dev/null 2>&1 & " +
       "echo $! >/run/users.pid; until ps -C haproxy -o uid= | grep -q 65534; do sleep 0.05; done",
   );
-  const dry = await run("--dry-run");
-  const besideUsersHaproxy = lines(dry.stdout).filter((line) =>
-    /^\+ ch(own|mod) .*\/opt\/haproxy(\/run)?$/.test(line)
-  );
-  await sh("kill $(cat /run/users.pid)");
+  const folders = async () =>
+    lines(
+      await sh(
+        "cd /opt/haproxy; stat -c '%n %a %u:%g' . run certs $(ls certs/*.pem); id -u haproxy-mcp || true",
+      ),
+    );
+  const before = await folders();
+  // So that it ends there.
+  await machine.write("/run/systemctl.fails", "daemon-reload\n");
+  await run();
+  const after = await folders();
+  await sh("kill $(cat /run/users.pid); rm /run/systemctl.fails");
 
   await machine.write("/run/systemctl.fails", "restart haproxy.service\n");
   let code = 0;
@@ -82,13 +93,13 @@ async function faults(): Promise<FaultsReport> {
   const halfway = { code, first, second, ready: /^Ready: /m.test(printed) };
 
   const pid = () => sh("cat /run/haproxy-mcp.service.pid");
-  const before = await pid();
+  const older = await pid();
   await sh("echo '# older' >>/etc/systemd/system/haproxy-mcp.service");
   await machine.write("/run/systemctl.fails", "daemon-reload\n");
   await run();
   await sh("rm /run/systemctl.fails");
   ok(await run());
-  const agentRestarted = before !== await pid();
+  const agentRestarted = older !== await pid();
 
   await sh("cd /opt/haproxy/conf; touch filter.lua; mkdir own; touch own/more.lua");
   await asAgent("rm /opt/haproxy/certs/default.pem /opt/haproxy/conf/servers.state");
@@ -123,7 +134,7 @@ async function faults(): Promise<FaultsReport> {
   }
   return {
     withoutHaproxy,
-    besideUsersHaproxy,
+    besideUsersHaproxy: { before, after },
     halfway,
     agentRestarted,
     owners,
