@@ -31,6 +31,9 @@ export const LAYERS: readonly Layer[] = [
   { path: "lib/rpc" },
   { path: "lib/names" },
   { path: "lib/overview.ts" },
+  { path: "lib/owners.ts" },
+  // Of the sandbox, what init has need of, too: it runs as root where somebody else may write.
+  { path: "lib/sandbox/guard.ts" },
   { path: "lib/sandbox" },
   {
     // Speaks to the CA and the DNS provider: no file and no HAProxy is within its reach.

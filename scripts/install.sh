@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # install.sh [OPTION...] [-- INIT-OPTION...]: haproxy-mcp as a service of this machine, run as root. What follows -- goes to
-# `haproxy-mcp init`, such as --mcp-host mcp.example.com. Run again it brings the executable and the units up to date.
+# `haproxy-mcp init`, such as --mcp-host mcp.example.com. Run again it brings the executable and the units up to date, and
+# finishes what a run before has left undone.
 #   --haproxy        the distribution's haproxy.service shall serve what init writes
 #   --quadlet        HAProxy shall run in Podman, by haproxy.container
 #                    (neither: only the agent; a HAProxy that runs is left as it is)
 #   --reload WAY     gives the agent what HAPROXY_RELOAD=podman or systemd needs: more rights (docs/install.md)
-#   --root DIR       HAPROXY_ROOT, /opt/haproxy where it is not told
+#   --root DIR       HAPROXY_ROOT; the installed agent's where it is not told, /opt/haproxy where there is none
 #   --binary FILE    the executable; beside this script or in dist/ where it is not told
 #   --dry-run        prints each command and runs none
 #   --destdir DIR    puts all below DIR, the root too where it is not told; makes no user and calls no systemctl
@@ -31,14 +32,36 @@ run() {
 systemd() { [ -n "$destdir" ] || run systemctl "$@"; }
 
 is_ours() { [ -e "$1" ] && head -n 1 "$1" | grep -qF "$mark"; }
+# A program of the same name may be another's: the original's is a script of Python.
+is_our_executable() { [ "$(head -c 4 "$1" 2>/dev/null | tail -c 3)" = ELF ] && grep -qaF haproxy_list_domains "$1"; }
 
-# put SOURCE TARGET MODE: a copy by rename, so that a running executable is no obstacle. Sets `changed` where it was none.
+# put SOURCE TARGET MODE [UNIT]: a copy by rename, so that a running executable is no obstacle. UNIT has to be restarted for
+# it. Sets `changed` where it was none.
 put() {
   if [ -e "$1" ] && cmp -s "$1" "$2"; then return; fi
   changed=1
+  [ -z "${4:-}" ] || [ -n "$destdir" ] || run touch "$(debt_of "$4")"
   run mkdir -p "$(dirname "$2")"
   run install -m "$3" "$1" "$2.new"
   run mv "$2.new" "$2"
+}
+
+# renew SOURCE TARGET [UNIT]: as put, for what an earlier run for this root has put there.
+renew() {
+  if [ -e "$1" ] && is_ours "$2" && grep -qF "$root/" "$2"; then put "$1" "$2" 644 "${3:-}"; fi
+}
+
+# A file that is there for as long as UNIT has to be restarted. A reboot does that, too.
+debt_of() { echo "/run/$1.to-be-restarted"; }
+
+# start UNIT: or restart it, where it has to be: also for what a run before has put, which failed before it came to this.
+start() {
+  [ -z "$destdir" ] || return 0
+  if [ ! -e "$(debt_of "$1")" ] && { [ "$dry" = 0 ] || [ "$changed" = 0 ]; }; then
+    systemd start "$1"
+  else
+    systemd restart "$1" && run rm -f "$(debt_of "$1")"
+  fi
 }
 
 # keep TARGET: moves what is another's out of the way.
@@ -68,8 +91,9 @@ check_service() {
     fail "$file is not like Debian's: it takes no CONFIG and EXTRAOPTS. Start HAProxy by a unit of your own (docs/install.md)."
   ! grep -qE '^[[:space:]]*(CONFIG|EXTRAOPTS)=' /etc/default/haproxy 2>/dev/null ||
     fail "/etc/default/haproxy sets CONFIG or EXTRAOPTS, which would win over ours. Take them out and run this again."
-  version=$(PATH=$PATH:/usr/local/sbin:/usr/sbin haproxy -v 2>/dev/null | sed -n '1s/.* version \([0-9]*\)\..*/\1/p')
+  version=$(PATH=$PATH:/usr/local/sbin:/usr/sbin haproxy -v 2>/dev/null | sed -n '1s/.* version \([0-9]*\)\..*/\1/p') || true
   [ "${version:-0}" -ge 3 ] || fail "HAProxy 3.0 or newer is needed, and \`haproxy -v\` says ${version:-nothing}."
+  ! is_ours "$quadlet_file" || fail "HAProxy runs in Podman by $quadlet_file: remove that file first."
 }
 
 check_quadlet() {
@@ -94,53 +118,92 @@ move_program() {
   done < <(find "$root/haproxy_mcp" -type l)
 }
 
-# The group of a HAProxy that does not run as root: it reads the keys by it.
-haproxy_group() {
-  local uid gid
-  read -r uid gid < <(ps -C haproxy -o uid=,gid= --sort=pid 2>/dev/null) || return 0
-  [ "$uid" = 0 ] || echo "$gid"
+# The uid and gid of a HAProxy whose master is not root's; nothing where none runs, or one that is root's.
+other_haproxy() {
+  # shellcheck disable=SC2016 # awk's
+  ps -C haproxy -o pid=,ppid=,uid=,gid= 2>/dev/null | awk '
+    { parent[$1] = $2; ids[$1] = $3 " " $4; if ($3 == 0) root = 1 }
+    END { if (!root) for (pid in ids) if (!(parent[pid] in ids)) { print ids[pid]; exit } }' || true
+}
+
+# What the agent writes right in conf/, as arguments of find: the usual names, and those of settings. All else there is
+# root's: HAProxy and systemd may take it from there (lib/init/units.ts has the same list).
+find_agent_files() {
+  local name path
+  wanted=(-name domains.map -o -name servers.json -o -name servers.state -o -name certificates.json -o -name mcp-token.env)
+  for name in HAPROXY_MAP_FILE HAPROXY_SERVERS_FILE HAPROXY_SERVER_STATE_FILE HAPROXY_CERTS_FILE MCP_TOKEN_FILE \
+    HAPROXY_CRT_LIST HAPROXY_CERTS_DIR HAPROXY_STATE_FILE; do
+    path=$(setting "$name" "")
+    case $path in "") continue ;; /*) ;; *) path=$root/$path ;; esac
+    case ${path#"$root/"} in
+      conf/haproxy.cfg | conf/haproxy-mcp.env | certs | certs/* | data/*) ;;
+      conf/*/*) say "$name names $path: let $user write that file and its folder." ;;
+      conf/*) wanted+=(-o -name "${path##*/}") ;;
+      *) say "$name names $path: let $user write that file and its folder." ;;
+    esac
+  done
 }
 
 # The agent owns what it writes, and no more: haproxy.cfg, the unit's settings and the units stay root's, in folders where
-# nobody else can put something in their place (conf/ is sticky).
+# nobody else can put something in their place (conf/ is sticky). Its user may have put links below the root: no command
+# here follows one. First the root itself becomes root's: nobody can exchange what lies in it from then on. A HAProxy that
+# is not root's makes its sockets in run/: that stays as it is, and the root too where it is a third one's.
 give_to_user() {
   [ -z "$destdir" ] || return 0
-  local group
-  run chown -R root: "$root/systemd"
-  run chown "root:$user" "$root" "$root/conf" "$root/run"
-  run chmod g+rx "$root"
+  local folder file uid="" gid="" wanted
+  read -r uid gid < <(other_haproxy) || true
+  if [ -z "$uid" ] || [ "$(stat -c %U "$root" 2>/dev/null)" = "$user" ]; then
+    run chown "root:$user" "$root"
+    run chmod g+rx "$root"
+  fi
+  for folder in conf certs data run systemd; do
+    [ ! -L "$root/$folder" ] || fail "$root/$folder is a symlink: put a folder in its place, and run this again."
+  done
+  if [ -z "$uid" ]; then
+    run chown -h "root:$user" "$root/run"
+    run chmod 750 "$root/run"
+  else
+    say "HAProxy runs as uid $uid: $root/run stays whose it is, since it makes its sockets there. $user has to be let in" \
+      "to use one of them."
+    [ "$dry" = 1 ] || (cd / && runuser -u "$user" -- test -x "$root") ||
+      fail "$user can't enter $root: chmod o+x $root, and run this again."
+  fi
+  run chown -h "root:$user" "$root/conf"
   run chmod 1775 "$root/conf"
-  run chmod 750 "$root/run"
-  run find "$root/conf" -mindepth 1 ! -name haproxy.cfg ! -name haproxy-mcp.env ! -name '*.original' \
-    -exec chown -h "$user:" '{}' +
-  run chown -h root: "$root/conf/haproxy.cfg" "$root/conf/haproxy-mcp.env"
+  run chown -R root: "$root/systemd"
+  for file in haproxy.cfg haproxy-mcp.env; do
+    [ "$dry" = 0 ] && [ ! -e "$root/conf/$file" ] || run chown -h root: "$root/conf/$file"
+  done
+  find_agent_files
+  run find "$root/conf" -mindepth 1 -maxdepth 1 '(' "${wanted[@]}" ')' -exec chown -h "$user:" '{}' +
   run chown -R "$user:" "$root/data"
   run chmod 700 "$root/data"
   if [ -g "$root/certs" ]; then
     run chown -R "$user" "$root/certs"
-  elif group=$(haproxy_group) && [ -n "$group" ]; then
-    run chown -R "$user:$group" "$root/certs"
+  elif [ -n "$gid" ]; then
+    run chown -R "$user:$gid" "$root/certs"
     run chmod 2750 "$root/certs"
-    run find "$root/certs" -type f -name '*.pem' -exec chmod 640 '{}' +
+    # By the agent's user: what it may not change itself, a link of its make doesn't change.
+    (cd / && run runuser -u "$user" -- find "$root/certs" -maxdepth 1 -type f -name '*.pem' -exec chmod 640 '{}' +)
+    say "Group $gid, HAProxy's, can read the keys in $root/certs."
   else
     run chown -R "$user:" "$root/certs"
   fi
 }
 
+# HAProxy's own unit, where it is asked for; else what is there already is brought up to date, for HAProxy's next restart.
 put_haproxy() {
+  local drop_in=$units/haproxy.service.d/haproxy-mcp.conf
   changed=0
-  if [ "$haproxy" = service ]; then
-    # Before anything is stopped for it.
-    run env PATH="$PATH:/usr/local/sbin:/usr/sbin" haproxy -c -q -f "$root/conf/haproxy.cfg" ||
-      fail "HAProxy does not take $root/conf/haproxy.cfg (see above): nothing was changed for it."
-    put "$root/systemd/haproxy.service.d/haproxy-mcp.conf" "$units/haproxy.service.d/haproxy-mcp.conf" 644
-  else
-    put "$root/systemd/haproxy.container" "$quadlet_file" 644
-  fi
-  if [ "$changed" = 0 ]; then return; fi
-  systemd daemon-reload
-  if [ "$haproxy" = service ]; then systemd enable haproxy.service; fi
-  systemd restart haproxy.service
+  case $haproxy in
+    service) put "$root/systemd/haproxy.service.d/haproxy-mcp.conf" "$drop_in" 644 haproxy.service ;;
+    quadlet) put "$root/systemd/haproxy.container" "$quadlet_file" 644 haproxy.service ;;
+    *)
+      renew "$root/systemd/haproxy.service.d/haproxy-mcp.conf" "$drop_in" haproxy.service
+      renew "$root/systemd/haproxy.container" "$quadlet_file" haproxy.service
+      [ "$changed" = 0 ] || say "HAProxy's unit is a newer one, which counts from its next restart on: systemctl restart haproxy"
+      ;;
+  esac
 }
 
 # setting NAME DEFAULT: as the unit's settings have it.
@@ -204,43 +267,73 @@ install_all() {
   "$binary" --version >/dev/null || fail "$binary does not run on this machine ($(uname -m), glibc 2.27 or newer is needed)."
   [ -n "$destdir" ] || [ -z "$haproxy" ] || "check_$haproxy"
 
-  local init=(init --root "$root" --systemd) another=0 moved=""
-  [ "$haproxy" != quadlet ] || init+=(--quadlet)
+  local init=(init --root "$root" --systemd) another=0 moved="" config
+  config=${HAPROXY_CONFIG_FILE:-$(setting HAPROXY_CONFIG_FILE "$root/conf/haproxy.cfg")}
+  [ "$haproxy" != service ] || [ "$config" = "$root/conf/haproxy.cfg" ] ||
+    fail "--haproxy lets HAProxy read $root/conf/haproxy.cfg, and HAPROXY_CONFIG_FILE names $config: leave one of the two away."
+  if [ "$haproxy" = quadlet ] || { [ -z "$haproxy" ] && is_ours "$quadlet_file" && grep -qF "$root/" "$quadlet_file"; }; then
+    init+=(--quadlet)
+  fi
   "$binary" "${init[@]}" "$@" --print >/dev/null
 
   if [ -e "$units/$unit" ] && ! is_ours "$units/$unit"; then another=1; fi
   [ -n "$destdir" ] || getent passwd "$user" >/dev/null ||
     run useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$user"
-  put "$binary" "$bin/haproxy-mcp" 755
   # Two must not write the same files. Its unit still lies in its place, as init reads the settings in it.
   [ "$another" = 0 ] || systemd stop "$unit"
   move_program
   # What it says is to be done is what follows here.
-  if ! run "$bin/haproxy-mcp" "${init[@]}" "$@" | sed '/^As root, all of which/,/^  systemctl enable --now/d'; then
-    [ -z "$moved" ] || run mv "$moved" "$root/haproxy_mcp"
-    [ "$another" = 0 ] || systemd start "$unit"
-    fail "init did not do it (see above). What ran before runs on."
+  if ! run "$binary" "${init[@]}" "$@" | sed '/^As root, all of which/,/^  systemctl enable --now/d'; then
+    run_on "init did not do it (see above)."
   fi
+  # Before anything is exchanged or restarted for it.
+  [ "$haproxy" != service ] || run env PATH="$PATH:/usr/local/sbin:/usr/sbin" haproxy -c -q -f "$root/conf/haproxy.cfg" ||
+    run_on "HAProxy does not take $root/conf/haproxy.cfg (see above)."
   give_to_user
+  [ ! -e "$bin/haproxy-mcp" ] || is_our_executable "$bin/haproxy-mcp" || keep "$bin/haproxy-mcp"
   if [ "$another" = 1 ]; then
     systemd disable "$unit"
     keep "$units/$unit"
     [ ! -d "$units/$unit.d" ] || keep "$units/$unit.d"
   fi
-  put "$root/systemd/$unit" "$units/$unit" 644
-  case $reload in
-    podman) put "$root/systemd/$unit.d/podman.conf" "$units/$unit.d/podman.conf" 644 ;;
-    systemd) put "$root/systemd/50-haproxy-mcp.rules" "$rules/50-haproxy-mcp.rules" 644 ;;
-  esac
-  local agent_changed=$changed
-  [ -z "$haproxy" ] || put_haproxy
+  put_haproxy
+  local haproxy_changed=$changed
+  changed=0
+  put "$binary" "$bin/haproxy-mcp" 755 "$unit"
+  put "$root/systemd/$unit" "$units/$unit" 644 "$unit"
+  if [ "$reload" = podman ]; then
+    put "$root/systemd/$unit.d/podman.conf" "$units/$unit.d/podman.conf" 644 "$unit"
+  else
+    renew "$root/systemd/$unit.d/podman.conf" "$units/$unit.d/podman.conf" "$unit"
+  fi
+  if [ "$reload" = systemd ]; then
+    put "$root/systemd/50-haproxy-mcp.rules" "$rules/50-haproxy-mcp.rules" 644 "$unit"
+  else
+    renew "$root/systemd/50-haproxy-mcp.rules" "$rules/50-haproxy-mcp.rules" "$unit"
+  fi
   systemd daemon-reload
   systemd enable "$unit"
-  if [ "$agent_changed" = 1 ]; then systemd restart "$unit"; else systemd start "$unit"; fi
+  # Before HAProxy, which may not come up: the agent waits for it.
+  start "$unit"
+  if [ -n "$haproxy" ]; then
+    changed=$haproxy_changed
+    if [ "$haproxy" = service ]; then systemd enable haproxy.service; fi
+    start haproxy.service || complain haproxy.service "HAProxy does not start. Put that right, and run this again"
+  fi
   if [ "$dry" = 1 ]; then return; fi
   wait_until_ready
   next_steps
 }
+
+# run_on WHY: ends before anything was exchanged.
+run_on() {
+  [ -z "$moved" ] || run mv "$moved" "$root/haproxy_mcp"
+  [ "$another" = 0 ] || systemd start "$unit"
+  fail "$1 What ran before runs on."
+}
+
+# take_away FILE: of ours.
+take_away() { ! is_ours "$1" || run rm -f "$1"; }
 
 uninstall() {
   if [ -e "$units/$unit" ]; then
@@ -248,9 +341,16 @@ uninstall() {
     systemd disable --now "$unit"
     run rm -f "$units/$unit"
   fi
-  run rm -f "$units/$unit.d/podman.conf" "$rules/50-haproxy-mcp.rules" "$bin/haproxy-mcp"
+  take_away "$units/$unit.d/podman.conf"
+  take_away "$rules/50-haproxy-mcp.rules"
+  if is_our_executable "$bin/haproxy-mcp"; then
+    run rm -f "$bin/haproxy-mcp"
+  elif [ -e "$bin/haproxy-mcp" ]; then
+    say "$bin/haproxy-mcp is another's: it is left alone."
+  fi
   [ ! -d "$units/$unit.d" ] || run rmdir --ignore-fail-on-non-empty "$units/$unit.d"
   systemd daemon-reload
+  [ -n "$destdir" ] || [ ! -e "$(debt_of "$unit")" ] || run rm -f "$(debt_of "$unit")"
   say "The agent is gone. What stays: $root with all its files, the user $user, and HAProxy, which serves on."
   if is_ours "$quadlet_file"; then
     say "To end HAProxy too: systemctl stop haproxy; rm $quadlet_file; systemctl daemon-reload"
@@ -258,8 +358,8 @@ uninstall() {
     say "To give HAProxy back its own configuration: rm $units/haproxy.service.d/haproxy-mcp.conf;" \
       "systemctl daemon-reload; systemctl restart haproxy"
   fi
-  for kept in "$units/$unit".original*; do
-    [ ! -f "$kept" ] || say "The unit that was there before is $kept."
+  for kept in "$units/$unit".original* "$bin/haproxy-mcp".original*; do
+    [ ! -f "$kept" ] || say "What was there before is $kept."
   done
 }
 
@@ -285,13 +385,14 @@ while [ $# -gt 0 ]; do
 done
 case $reload in "" | podman | systemd) ;; *) fail "--reload is podman or systemd." ;; esac
 [ -z "$destdir" ] || destdir=$(readlink -m "$destdir")
+bin=$destdir/usr/local/bin units=$destdir/etc/systemd/system rules=$destdir/etc/polkit-1/rules.d
+quadlet_file=$destdir/etc/containers/systemd/haproxy.container
+if [ -z "$root" ] && is_ours "$units/$unit"; then root=$(sed -n 's/^Environment=HAPROXY_ROOT=//p' "$units/$unit" | head -n 1); fi
 root=${root:-$destdir/opt/haproxy}
 case $root in /*) ;; *) fail "--root has to be an absolute path." ;; esac
 root=${root%/}
 [ "$act" = install ] || [ $# = 0 ] || fail "what follows -- goes to init: nothing of it with --uninstall."
 
-bin=$destdir/usr/local/bin units=$destdir/etc/systemd/system rules=$destdir/etc/polkit-1/rules.d
-quadlet_file=$destdir/etc/containers/systemd/haproxy.container
 if [ -z "$destdir" ] && [ "$dry" = 0 ]; then
   [ "$(id -u)" = 0 ] || fail "it has to be run as root. --dry-run shows what it would do."
   [ -d /run/systemd/system ] || fail "systemd does not run this machine. --destdir DIR shows what it would put where."

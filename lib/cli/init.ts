@@ -8,7 +8,7 @@ import type { Environment } from "../init/environment_file.ts";
 import { accountOfHaproxy, everyAddress } from "../init/host.ts";
 import { textOf, type WrittenFile } from "../init/files.ts";
 import { writeLayout } from "../init/layout.ts";
-import { type InitOptions, pathProblem, rootProblem } from "../init/options.ts";
+import { type InitOptions, pathProblem, paths, rootProblem } from "../init/options.ts";
 import { haproxyContainer, IMAGE_ACCOUNT } from "../init/quadlet.ts";
 import { agentUnit } from "../init/systemd.ts";
 import { writeUnits } from "../init/units.ts";
@@ -75,7 +75,7 @@ export function initCommand(): Command {
       ];
       console.log(files.map(describe).join("\n"));
       if (unit) console.log(unitText(unit, UNIT_FILE));
-      const said = takenText(taken, flags.force ?? false);
+      const said = takenText(taken, settings.host.configFile, flags.force ?? false);
       if (said !== "") console.log(said);
       console.log(await nextSteps(options, settings, { files, systemd, environment }));
     });
@@ -110,8 +110,17 @@ function givenEnvironment(): Environment {
 }
 
 async function initOptions(flags: InitFlags, settings: Settings): Promise<InitOptions> {
-  const { files, haproxy, front } = settings;
+  const { files, haproxy, front, host: { configFile } } = settings;
   const root = usablePath("HAPROXY_ROOT", files.root, rootProblem);
+  const isOther = configFile !== paths(root).config;
+  if (isOther && (flags.force || flags.quadlet)) {
+    throw new UsageError(
+      `${flags.force ? "--force" : "--quadlet"} is for ${
+        paths(root).config
+      }, and HAPROXY_CONFIG_FILE names ` +
+        `${configFile}: leave one of the two away.`,
+    );
+  }
   const account = flags.quadlet ? IMAGE_ACCOUNT : await accountOfHaproxy();
   const options: InitOptions = {
     root,
@@ -128,6 +137,7 @@ async function initOptions(flags: InitFlags, settings: Settings): Promise<InitOp
     }),
     ...(flags.check && { checkPath: flags.check }),
     ...(account && { account }),
+    ...(isOther && { otherConfig: configFile }),
     ...(flags.quadlet && {
       container: { name: settings.host.container, masterPort: masterPort(settings) },
     }),

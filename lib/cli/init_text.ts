@@ -2,7 +2,7 @@
 import { SECRET_VARIABLES } from "../config/acme.ts";
 import type { Settings } from "../config.ts";
 import { type Environment, missingLines } from "../init/environment_file.ts";
-import { textOf, type WrittenFile } from "../init/files.ts";
+import { openFiles, type WrittenFile } from "../init/files.ts";
 import { hostPort, type InitOptions, paths } from "../init/options.ts";
 import { haproxyContainer } from "../init/quadlet.ts";
 import { AGENT_USER, agentUnit, EXECUTABLE, haproxyDropIn } from "../init/systemd.ts";
@@ -18,14 +18,21 @@ export interface Done {
   readonly environment: Environment;
 }
 
-/** @param replaced haproxy.cfg is a new one, so nothing of it is lacking */
-export function takenText({ done, left, config }: TakenOver, replaced: boolean): string {
+/**
+ * @param configFile HAProxy's
+ * @param replaced it is a new one, so nothing of it is lacking
+ */
+export function takenText(
+  { done, left, config }: TakenOver,
+  configFile: string,
+  replaced: boolean,
+): string {
   const part = (title: string, sentences: readonly string[]) =>
     sentences.length === 0 ? "" : ["", title, ...sentences.map((one) => `- ${one}`), ""].join("\n");
   return [
     part("Taken over from the original:", done),
     part("Left to you:", left),
-    part("For full function haproxy.cfg, which is yours, lacks:", replaced ? [] : config),
+    part(`For full function ${configFile}, which is yours, lacks:`, replaced ? [] : config),
   ].join("").trimEnd();
 }
 
@@ -58,9 +65,10 @@ export async function nextSteps(
       ? ["", "HAProxy listens on IPv4 alone."]
       : []),
     ...await keptSettings(options, done),
+    ...(options.otherConfig === undefined ? [] : besideSteps(options, done)),
     "",
     ...(done.systemd || options.container ? serviceSteps(options, settings, done) : [
-      "Check it:         haproxy -c -f " + config,
+      "Check it:         haproxy -c -f " + (options.otherConfig ?? config),
       "Start HAProxy:    " + startCommand(options),
       startAgent(options, settings),
     ]),
@@ -74,6 +82,18 @@ export async function nextSteps(
   return lines.join("\n");
 }
 
+/** For a HAProxy that runs by a configuration of its own. */
+function besideSteps({ root, otherConfig }: InitOptions, { systemd }: Done): string[] {
+  const { masterSocket } = paths(root);
+  const socket = `${masterSocket},mode,600${systemd ? `,user,${AGENT_USER}` : ""}`;
+  return [
+    "",
+    `HAProxy runs by ${otherConfig}, so no haproxy.cfg was written. For reloads by the agent start it with`,
+    `  -S ${socket}`,
+    "(for Debian's haproxy.service: EXTRAOPTS in /etc/default/haproxy), or let HAPROXY_MASTER name what it has.",
+  ];
+}
+
 /** Settings that were there already stay the user's, and may lack what this run would have set. */
 async function keptSettings(
   { root }: InitOptions,
@@ -81,7 +101,7 @@ async function keptSettings(
 ): Promise<readonly string[]> {
   const path = paths(root).environment;
   if (!files.some((file) => file.path === path && file.outcome === "kept")) return [];
-  const missing = missingLines(await textOf(path) ?? "", environment);
+  const missing = missingLines(await openFiles(root).text(path) ?? "", environment);
   return missing.length === 0 ? [] : ["", `${path} was there and is kept. Put into it:`]
     .concat(missing.map((line) => `  ${withoutSecret(line)}`));
 }
@@ -102,6 +122,8 @@ function serviceSteps(options: InitOptions, settings: Settings, { systemd }: Don
       : []),
     ...(options.container
       ? part("HAProxy in Podman, as root:", placingCommands(haproxyContainer(options)))
+      : options.otherConfig !== undefined
+      ? []
       : [
         ...part(
           "HAProxy, by the haproxy.service of Debian or Ubuntu:",
@@ -122,9 +144,10 @@ function serviceSteps(options: InitOptions, settings: Settings, { systemd }: Don
  *
  * @param user the agent's, where that is not the one who starts HAProxy
  */
-export function startCommand({ root }: InitOptions, user?: string): string {
+export function startCommand({ root, otherConfig }: InitOptions, user?: string): string {
   const { config, masterSocket } = paths(root);
-  return `haproxy -W -S ${masterSocket},mode,600${user ? `,user,${user}` : ""} -f ${config}`;
+  const socket = `${masterSocket},mode,600${user ? `,user,${user}` : ""}`;
+  return `haproxy -W -S ${socket} -f ${otherConfig ?? config}`;
 }
 
 function startAgent(options: InitOptions, settings: Settings): string {

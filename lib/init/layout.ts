@@ -1,7 +1,7 @@
 /** Writes the folders and files under HAPROXY_ROOT. What exists stays: people and the agent keep their truth there. */
 import { basename, dirname, join } from "node:path";
 import { haproxyConfig } from "./config.ts";
-import { create, exists, replace, textOf, type WrittenFile } from "./files.ts";
+import { exists, type InitFiles, openFiles, type WrittenFile } from "./files.ts";
 import { type InitOptions, paths } from "./options.ts";
 import { selfSignedPem } from "./self_signed.ts";
 
@@ -39,21 +39,28 @@ export async function writeLayout(
   options: InitOptions,
   { force = false }: LayoutOptions = {},
 ): Promise<readonly WrittenFile[]> {
-  const { root, map, serverState } = options;
+  const { root, map, serverState, otherConfig } = options;
   const { config, servers } = paths(root);
-  await Deno.mkdir(root, { recursive: true });
-  for (const [folder, mode] of FOLDERS) {
-    await Deno.mkdir(join(root, folder), { recursive: true, mode });
-  }
-  const kept = force ? undefined : await textOf(config);
+  const files = openFiles(root);
+  await files.folder(root, 0o755);
+  for (const [folder, mode] of FOLDERS) await files.folder(join(root, folder), mode);
+  const kept = otherConfig !== undefined
+    ? await files.text(otherConfig) ?? ""
+    : force
+    ? undefined
+    : await files.text(config);
+  const written = [
+    await files.create(map, 0o644, () => EMPTY_MAP),
+    await files.create(servers, 0o644, () => "{}\n"),
+    await files.create(serverState, 0o644, () => EMPTY_SERVER_STATE),
+    ...await writeCertificates(files, options, kept),
+  ];
+  if (otherConfig !== undefined) return written;
   return [
-    await create(map, 0o644, () => EMPTY_MAP),
-    await create(servers, 0o644, () => "{}\n"),
-    await create(serverState, 0o644, () => EMPTY_SERVER_STATE),
-    ...await writeCertificates(options, kept),
+    ...written,
     force
-      ? await replace(config, 0o644, haproxyConfig(options))
-      : await create(config, 0o644, () => haproxyConfig(options)),
+      ? await files.replace(config, 0o644, haproxyConfig(options))
+      : await files.create(config, 0o644, () => haproxyConfig(options)),
   ];
 }
 
@@ -62,11 +69,12 @@ export async function writeLayout(
  *
  * A haproxy.cfg of somebody else's may name the folder itself (`crt DIR`): HAProxy then reads each file in it as a
  * certificate, so there they are not made. One that names a crt-list which is missing gets what lies in the folder, in
- * the order in which HAProxy read the folder.
+ * the order in which HAProxy read the folder. So does a new one, behind its default: an old one may have named the folder.
  *
  * @param kept the haproxy.cfg that stays
  */
 async function writeCertificates(
+  files: InitFiles,
   { root }: InitOptions,
   kept: string | undefined,
 ): Promise<readonly WrittenFile[]> {
@@ -74,15 +82,15 @@ async function writeCertificates(
   const named = kept === undefined ? crtList : crtListIn(kept, basename(crtList));
   if (named === undefined) return [];
   const folder = dirname(defaultCertificate);
-  const isMade = kept === undefined || await exists(crtList);
-  const present = isMade ? [] : await certificatesIn(folder);
+  const present = exists(crtList) ? [] : await certificatesIn(folder);
+  const isDefaultWanted = kept === undefined || present.length === 0;
   const keyMode = await certificateMode(folder);
-  const made = present.length > 0
-    ? []
-    : [await create(defaultCertificate, keyMode, () => selfSignedPem())];
-  const names = present.length > 0 ? present : [basename(defaultCertificate)];
-  const lines = names.map((name) => `${join(dirname(named), name)}\n`).join("");
-  return [...made, await create(crtList, 0o644, () => lines)];
+  const made = isDefaultWanted
+    ? [await files.create(defaultCertificate, keyMode, () => selfSignedPem())]
+    : [];
+  const names = new Set(isDefaultWanted ? [basename(defaultCertificate), ...present] : present);
+  const lines = Array.from(names, (name) => `${join(dirname(named), name)}\n`).join("");
+  return [...made, await files.create(crtList, 0o644, () => lines)];
 }
 
 /** How a haproxy.cfg spells the crt-list of this name; undefined: it names none. */

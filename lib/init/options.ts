@@ -16,6 +16,8 @@ export interface InitOptions {
   readonly httpPort: number;
   /** TCP for HTTP/1.1 and HTTP/2, UDP for HTTP/3. */
   readonly httpsPort: number;
+  /** haproxy.cfg of a HAProxy that runs already, elsewhere than ours would be; undefined: ours is written. */
+  readonly otherConfig?: string;
   /** Runtime API: an IP literal of the loopback. */
   readonly api: { readonly address: string; readonly port: number };
   /** The host name that leads to the agent, and where the agent listens; undefined: no such route. */

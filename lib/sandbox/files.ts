@@ -1,10 +1,10 @@
 /** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { AgentError } from "../errors.ts";
+import { give, ownerOf, settle } from "../owners.ts";
 import { readWhole, writeAll } from "./bytes.ts";
 import { guard, guardFolder, isStillAt } from "./guard.ts";
-import { isOutOfReach, isRoots, type Owner, ownerOf } from "./reach.ts";
+import { isOutOfReach, isRoots } from "./reach.ts";
 
 const STAGED = ".tmp";
 /** A file that is replaced so often while it is opened is not one that somebody just writes. */
@@ -182,11 +182,8 @@ export async function openRoot(root: string, uid?: number): Promise<RootFiles> {
           await writeAll(file, toBytes(content));
           if (!isStillAt(real, temp, file)) throw new Error("somebody replaced it");
           // The umask must not decide whether HAProxy can read the file.
-          settle(temp, file, {
-            mode,
-            ...old && { old: ownerOf(old) },
-            ...!roots && { owner: agent },
-          });
+          const owner = roots ? undefined : agent;
+          settle(temp, file, { mode, old: ownerOf(old), owner });
           await file.sync();
         } catch (cause) {
           await Deno.remove(temp).catch(() => {});
@@ -265,7 +262,7 @@ export async function openRoot(root: string, uid?: number): Promise<RootFiles> {
       guarded("make", path, async () => {
         if (files.signature(path) !== "missing") return;
         await Deno.mkdir(path, { recursive: true, mode: 0o750 });
-        withDescriptor(path, (fd) => giveAway(fd, fstatSync(fd), agent));
+        give(path, agent);
       }),
     removeStaged: (folder, kept = []) =>
       guarded("read", folder, async () => {
@@ -308,56 +305,6 @@ export function isNamed(file: Deno.FsFile, path: string): boolean {
     return Deno.statSync(path).ino === file.statSync().ino;
   } catch {
     return false;
-  }
-}
-
-/**
- * Mode and owner of an open file, by a descriptor: a name could be led elsewhere in the meantime. Deno has neither fchmod nor
- * fchown, nor the descriptor of its own files.
- *
- * @param old the one that it takes the place of, which keeps its owner
- * @param owner whose it is where it is new, and root's
- */
-function settle(
-  path: string,
-  file: Deno.FsFile,
-  { mode, old, owner }: { readonly mode?: number; readonly old?: Owner; readonly owner?: Owner },
-): void {
-  withDescriptor(path, (fd) => {
-    const mine = fstatSync(fd);
-    if (mine.ino !== file.statSync().ino) throw new Error("somebody replaced it");
-    if (mode !== undefined) fchmodSync(fd, mode);
-    if (old) keepOwner(fd, mine, old);
-    else giveAway(fd, mine, owner);
-  });
-}
-
-/** Of a file or folder, and not of what a symlink names that took its place. */
-function withDescriptor(path: string, act: (fd: number) => void): void {
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-  const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  try {
-    act(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** What is new and root's becomes the owner's. The group of a setgid folder stays: HAProxy may read by it. */
-function giveAway(fd: number, mine: Owner, owner: Owner | undefined): void {
-  if (!owner || owner.uid === 0 || mine.uid !== 0) return;
-  fchownSync(fd, owner.uid, mine.gid === 0 ? owner.gid : mine.gid);
-}
-
-/** A file keeps its owner where we may give it away, else its group where it is ours, too: HAProxy may read it by that. */
-function keepOwner(fd: number, mine: Owner, old: Owner): void {
-  if (mine.uid === old.uid && mine.gid === old.gid) return;
-  for (const { uid, gid } of [old, { uid: mine.uid, gid: old.gid }]) {
-    try {
-      return fchownSync(fd, uid, gid);
-    } catch {
-      // The next, or as it is.
-    }
   }
 }
 

@@ -4,13 +4,7 @@
  * moved where, and whoever has taken it over can write them.
  */
 import { dirname } from "node:path";
-
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-export const ownerOf = (info: Deno.FileInfo): Owner => ({ uid: info.uid ?? 0, gid: info.gid ?? 0 });
+import type { Owner } from "../owners.ts";
 
 /** Whether the path, or its place where there is nothing, is out of the agent's own reach. Its folder must exist. */
 export function isOutOfReach(path: string, agent: Owner): boolean {

@@ -5,11 +5,12 @@
 import { basename, dirname, join } from "node:path";
 import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
-import { create, exists, renew, textOf } from "../init/files.ts";
-import { findEscapes } from "../sandbox/guard.ts";
+import { exists, type InitFiles, openFiles } from "../init/files.ts";
+import { paths } from "../init/options.ts";
 import { parseCertificatesFile } from "../state/certificates_file.ts";
 import { parseMapFile } from "../state/map_file.ts";
 import { configAdvice } from "./advice.ts";
+import { refuseLinks } from "./links.ts";
 import { takeServers } from "./servers.ts";
 import { takeTokens } from "./tokens.ts";
 import { mergeWildcards } from "./wildcards.ts";
@@ -31,35 +32,47 @@ interface Part {
 
 const WILDCARDS = "wildcards.map";
 
-/** Throws STATE_CORRUPT for a file that can't be read at all. Nothing to take is nothing to say. */
+/**
+ * Throws STATE_CORRUPT for a file that can't be read at all, STATE_IO where a symlink stands in the way of one: before
+ * anything is read or written. Nothing to take is nothing to say.
+ */
 export async function takeOver(settings: Settings): Promise<TakenOver> {
-  const { files, host } = settings;
+  const { files: { root }, host } = settings;
+  const links = await refuseLinks(settings, WILDCARDS);
+  const files = openFiles(root);
   const parts = [
-    await takeMap(settings),
-    await takeServersFile(settings),
-    await takeTokenFile(settings),
-    await lookAtCertificates(settings),
-    await lookAtDatabases(files.root),
-    await lookAtLinks(files.root),
+    await takeMap(files, settings),
+    await takeServersFile(files, settings),
+    await takeTokenFile(files, settings),
+    await lookAtCertificates(files, settings),
+    lookAtDatabases(root),
+    { left: links },
   ];
-  const config = await textOf(host.configFile);
+  const config = await files.text(host.configFile);
+  if (config === undefined && host.configFile !== paths(root).config) {
+    parts.push({
+      left: [`${host.configFile}, which HAPROXY_CONFIG_FILE names, is not there.`],
+    });
+  }
   return {
     done: parts.flatMap(({ done = [] }) => done),
     left: parts.flatMap(({ left = [] }) => left),
-    config: config === undefined ? [] : configAdvice(config),
+    config: config === undefined ? [] : configAdvice(config, settings),
   };
 }
 
 /** Once: a wildcard that is removed later must not come back. That domains.map.original is there says that it was done. */
-async function takeMap({ files: { map } }: Settings): Promise<Part> {
+async function takeMap(files: InitFiles, { files: { map } }: Settings): Promise<Part> {
   const path = join(dirname(map), WILDCARDS);
-  const wildcards = await textOf(path);
-  const original = originalOf(map);
-  if (wildcards === undefined || await exists(original)) return {};
-  const text = await textOf(map) ?? "";
+  const wildcards = await files.text(path);
+  const original = `${map}.original`;
+  if (wildcards === undefined || exists(original)) return {};
+  const found = await files.look(map);
+  const text = found?.text ?? "";
   const merged = mergeWildcards({ text, path: map }, { text: wildcards, path });
-  await create(original, 0o644, () => text);
-  await renew(map, 0o644, merged.text);
+  if (found) await files.copy(map, found);
+  else await files.create(original, 0o644, () => text);
+  await files.renew(map, found?.mode ?? 0o644, merged.text);
   const { added, left } = merged;
   return {
     done: [
@@ -75,36 +88,43 @@ async function takeMap({ files: { map } }: Settings): Promise<Part> {
   };
 }
 
-async function takeServersFile({ files: { map, servers }, haproxy }: Settings): Promise<Part> {
-  const text = await textOf(servers);
-  if (text === undefined) return {};
-  const backends = new Map(parseMapFile(await textOf(map) ?? "", map).entries());
-  const taken = takeServers(text, servers, haproxy, (key) => backends.get(key));
-  if (!taken.keyedByDomain && taken.left.length === 0) return {};
-  const original = originalOf(servers);
-  await create(original, 0o644, () => text);
-  if (taken.text !== undefined) await renew(servers, 0o644, taken.text);
+/** One that is ours, by pool, is never written: what is wrong with it is for a person, or for a setting, to put right. */
+async function takeServersFile(
+  files: InitFiles,
+  { files: { map, servers }, haproxy }: Settings,
+): Promise<Part> {
+  const found = await files.look(servers);
+  if (found === undefined) return {};
+  const backends = new Map(parseMapFile(await files.text(map) ?? "", map).entries());
+  const taken = takeServers(found.text, servers, haproxy, (key) => backends.get(key));
+  if (!taken.keyedByDomain) {
+    return {
+      left: taken.left.map((sentence) =>
+        `${servers}, ${sentence} The file stays as it is, and serve does not take it so.`
+      ),
+    };
+  }
+  const original = basename(await files.copy(servers, found));
+  if (taken.text !== undefined) await files.renew(servers, found.mode, taken.text);
   return {
     done: [
       `${servers}: ${
         count(taken.count, "server")
-      }, by domain; by pool from the first change on. As it was: ` +
-      `${basename(original)}.`,
+      }, by domain; by pool from the first change on. As it was: ${original}.`,
     ],
-    left: taken.left.map((sentence) => `${basename(original)}, ${sentence}`),
+    left: taken.left.map((sentence) => `${original}, ${sentence}`),
   };
 }
 
-async function takeTokenFile({ tokenFile }: Settings): Promise<Part> {
-  const text = await textOf(tokenFile);
-  if (text === undefined) return {};
+async function takeTokenFile(files: InitFiles, { tokenFile }: Settings): Promise<Part> {
+  const found = await files.look(tokenFile);
+  if (found === undefined) return {};
   const done: string[] = [];
-  const { mode } = await Deno.stat(tokenFile);
-  if (mode !== null && mode & 0o177) {
-    await Deno.chmod(tokenFile, 0o600);
-    done.push(`${tokenFile}: only its owner can read it now (it had mode ${octal(mode)}).`);
+  if (found.mode & 0o177) {
+    await files.restrict(tokenFile, 0o600);
+    done.push(`${tokenFile}: only its owner can read it now (it had mode ${octal(found.mode)}).`);
   }
-  const taken = takeTokens(text);
+  const taken = takeTokens(found.text);
   if (!taken.ok) {
     return {
       done,
@@ -115,15 +135,17 @@ async function takeTokenFile({ tokenFile }: Settings): Promise<Part> {
     };
   }
   if (taken.text === undefined) return { done };
-  const original = originalOf(tokenFile);
-  await create(original, 0o600, () => text);
-  await renew(tokenFile, 0o600, taken.text);
-  done.push(`${tokenFile}: its token is MCP_TOKEN now. As it was: ${basename(original)}.`);
+  const original = basename(await files.copy(tokenFile, { ...found, mode: 0o600 }));
+  await files.renew(tokenFile, 0o600, taken.text);
+  done.push(`${tokenFile}: its token is MCP_TOKEN now. As it was: ${original}.`);
   return { done };
 }
 
-async function lookAtCertificates({ files: { certificates } }: Settings): Promise<Part> {
-  const text = await textOf(certificates);
+async function lookAtCertificates(
+  files: InitFiles,
+  { files: { certificates } }: Settings,
+): Promise<Part> {
+  const text = await files.text(certificates);
   if (text === undefined) return {};
   try {
     const { domains, records } = parseCertificatesFile(text, certificates);
@@ -142,30 +164,15 @@ async function lookAtCertificates({ files: { certificates } }: Settings): Promis
 }
 
 /** Where a later version of the original keeps its truth. */
-async function lookAtDatabases(root: string): Promise<Part> {
+function lookAtDatabases(root: string): Part {
   const places = ["", "conf", "data", "haproxy_mcp"].map((f) => join(root, f, "haproxy_mcp.db"));
-  const found = (await Promise.all(places.map(async (path) => await exists(path) ? [path] : [])))
-    .flat();
   return {
-    left: found.map((path) =>
+    left: places.filter(exists).map((path) =>
       `${path} is not read. If the original kept its state there, its domains.map, wildcards.map and ` +
       "servers.json may be older: compare them with what it lists."
     ),
   };
 }
 
-/** `serve` refuses a root that holds one. */
-async function lookAtLinks(root: string): Promise<Part> {
-  const real = await Deno.realPath(root).catch(() => undefined);
-  const found = real === undefined ? [] : await findEscapes(real).catch(() => []);
-  return {
-    left: found.map((path) =>
-      `${path} leads out of ${root}: serve does not start before it is gone. Move it elsewhere, or the ` +
-      "folder that holds it, such as the original's haproxy_mcp/ with its .venv/."
-    ),
-  };
-}
-
-const originalOf = (path: string) => `${path}.original`;
 const count = (number: number, word: string) => `${number} ${word}${number === 1 ? "" : "s"}`;
 const octal = (mode: number) => (mode & 0o777).toString(8);

@@ -8,7 +8,7 @@ import { parseServersFile, renderServersFile } from "../state/servers_file.ts";
 export interface TakenServers {
   /** servers.json, keyed by pool; undefined: what is there can be read as it is. */
   readonly text?: string;
-  /** A domain stands for its pool in it. */
+  /** The original's form: domains stand for their pools. One that has pools too is ours, with a slip in it. */
   readonly keyedByDomain: boolean;
   /** How many servers there are. */
   readonly count: number;
@@ -35,7 +35,8 @@ export function takeServers(
       hint: "Correct the file by hand, or put back a good copy. Nothing was changed.",
     });
   const whole = object(parseJson(text, corrupt), "the whole", corrupt);
-  const keyedByDomain = Object.keys(whole).some((name) => !name.startsWith("pool_"));
+  const names = Object.keys(whole);
+  const keyedByDomain = names.length > 0 && names.every((name) => !name.startsWith("pool_"));
   const poolOf = (name: string) =>
     name.startsWith("pool_")
       ? name

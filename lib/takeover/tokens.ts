@@ -11,7 +11,9 @@ export function takeTokens(text: string): TakenTokens {
   if (parsed.ok) return { ok: true };
   const lines = text.split("\n").map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"));
-  const [, , token] = /^(?:export\s+)?\w+=(["']?)([^"']+)\1$/.exec(lines[0] ?? "") ?? [];
+  // A line for reading is ours, and must not let anybody do more.
+  const [, , token] =
+    /^(?:export\s+)?(?!MCP_READONLY_TOKEN=)\w+=(["']?)([^"']+)\1$/.exec(lines[0] ?? "") ?? [];
   const taken = `MCP_TOKEN=${token}\n`;
   return lines.length === 1 && token !== undefined && parseTokens(taken).ok
     ? { ok: true, text: taken }

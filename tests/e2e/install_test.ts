@@ -1,5 +1,6 @@
 /** install.sh as root on a machine of its own (tests/support/machine): what it makes there works, and nothing more is allowed. */
 import assert from "node:assert/strict";
+import type { BesideReport, FaultsReport } from "../support/install_faults_process.ts";
 import type { InstallReport, TakeOverReport } from "../support/install_process.ts";
 import { namespaceProblem, runInNamespace } from "../support/namespace.ts";
 import { UNIT } from "../takeover/original.ts";
@@ -8,6 +9,10 @@ const problem = await namespaceProblem();
 const report = async (what: "install" | "takeover") =>
   JSON.parse(
     await runInNamespace(new URL("../support/install_process.ts", import.meta.url), [what]),
+  );
+const faultsReport = async (what: "faults" | "beside") =>
+  JSON.parse(
+    await runInNamespace(new URL("../support/install_faults_process.ts", import.meta.url), [what]),
   );
 
 Deno.test({
@@ -77,9 +82,8 @@ Deno.test({
   name: "install.sh on a machine with the original: its unit goes, and all that it had is there",
   ignore: problem !== undefined,
   async fn() {
-    const { domains, servers, settings, systemctl, originalUnit }: TakeOverReport = await report(
-      "takeover",
-    );
+    const { domains, servers, settings, systemctl, originalUnit, originalProgram }: TakeOverReport =
+      await report("takeover");
     assert.deepEqual(domains, [
       "a.test pool_1",
       "*.a.test pool_1",
@@ -108,5 +112,103 @@ Deno.test({
       "restart haproxy-mcp.service",
     ]);
     assert.equal(originalUnit, UNIT);
+    assert.match(originalProgram, /^#!\/usr\/bin\/python3\n/);
+  },
+});
+
+Deno.test({
+  name: "install.sh where something fails, or the agent's user has been taken over",
+  ignore: problem !== undefined,
+  async fn(t) {
+    const faults: FaultsReport = await faultsReport("faults");
+
+    await t.step("without a HAProxy it says so", () => {
+      assert.match(
+        faults.withoutHaproxy,
+        /^install\.sh: HAProxy 3\.0 or newer is needed, and .* nothing/,
+      );
+    });
+    await t.step(
+      "where an ordinary user's HAProxy runs, the folder of its sockets stays its own, and its group reads the keys",
+      () => {
+        const { before, after } = faults.besideUsersHaproxy;
+        assert.deepEqual(before, [
+          ". 755 65534:65534",
+          "run 700 65534:65534",
+          "certs 755 65534:65534",
+        ]);
+        const agent = after.at(-1);
+        assert.deepEqual(after.slice(0, -1), [
+          ...before.slice(0, 2),
+          `certs 2750 ${agent}:65534`,
+          `certs/default.pem 640 ${agent}:65534`,
+        ]);
+      },
+    );
+    await t.step(
+      "the agent runs though HAProxy's restart fails, which the next run does again",
+      () => {
+        const { code, first, second, ready } = faults.halfway;
+        assert.equal(code, 1);
+        assert.deepEqual(first, [
+          "daemon-reload",
+          "enable haproxy-mcp.service",
+          "restart haproxy-mcp.service",
+          "enable haproxy.service",
+          "restart haproxy.service",
+        ]);
+        assert.deepEqual(second, [
+          "daemon-reload",
+          "enable haproxy-mcp.service",
+          "start haproxy-mcp.service",
+          "enable haproxy.service",
+          "restart haproxy.service",
+        ]);
+        assert.ok(ready);
+      },
+    );
+    await t.step("what a run has put that failed then, the next one restarts the agent for", () => {
+      assert.ok(faults.agentRestarted);
+    });
+    await t.step(
+      "in conf/ the agent has its own files and no others; what init makes anew is the agent's",
+      () => {
+        assert.deepEqual(faults.owners, {
+          "conf/filter.lua": "root:root",
+          "conf/own/more.lua": "root:root",
+          "conf/haproxy.cfg": "root:root",
+          "conf/domains.map": "haproxy-mcp:haproxy-mcp",
+          "conf/servers.state": "haproxy-mcp:haproxy-mcp",
+          "certs/default.pem": "haproxy-mcp:nogroup",
+          "systemd/haproxy-mcp.service": "root:root",
+        });
+      },
+    );
+    await t.step("a link of the agent's user ends it before root's file is read or changed", () => {
+      for (const { refused, seen } of faults.links) {
+        assert.match(refused, /^1 .*symlink.*\n.*init did not do it/);
+        assert.equal(seen, "600 root");
+      }
+      assert.equal(faults.links.length, 3);
+    });
+  },
+});
+
+Deno.test({
+  name:
+    "install.sh beside a HAProxy with a configuration of its own: with what it said was lacking, all works",
+  ignore: problem !== undefined,
+  async fn() {
+    const { lacks, written, ready, served, checked, reloadWay }: BesideReport = await faultsReport(
+      "beside",
+    );
+    const wanted = [/stats socket/, /map_str/, /backend pool_N/, /server-state-file/, /maxconn/];
+    assert.equal(lacks.length, wanted.length, lacks.join("\n"));
+    for (const [index, words] of wanted.entries()) assert.match(lacks[index], words);
+    assert.equal(written, false, "a haproxy.cfg that nobody reads");
+    assert.ok(ready);
+    assert.deepEqual(served, { own: "own", agents: "one\n" });
+    assert.ok(checked);
+    assert.equal(reloadWay, "master");
   },
 });

@@ -90,6 +90,17 @@ Deno.test("init takes what serve takes from the environment", async () => {
   assert.ok(stdout.includes(`server-state-file ${root.path}/conf/my.state\n`));
 });
 
+Deno.test("init refuses to replace a haproxy.cfg that HAPROXY_CONFIG_FILE names, or to have it in Podman", async () => {
+  await using root = await temporaryRoot();
+  for (const flag of ["--force", "--quadlet"]) {
+    const { code, stderr } = await init(["--root", root.path, flag], {
+      HAPROXY_CONFIG_FILE: "/etc/haproxy/haproxy.cfg",
+    });
+    assert.equal(code, 2);
+    assert.match(stderr, new RegExp(`${flag} is for .*, and HAPROXY_CONFIG_FILE names /etc/`));
+  }
+});
+
 Deno.test("init --systemd writes units and settings, and prints how they get to their places", async () => {
   await using root = await temporaryRoot();
   const { code, stdout, stderr } = await init(["--root", root.path, "--systemd", "--pools", "7"], {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { chooseAccount } from "../../lib/init/host.ts";
 import { writeLayout } from "../../lib/init/layout.ts";
+import { writeUnits } from "../../lib/init/units.ts";
 import { defaultOptions, pathProblem, rootProblem } from "../../lib/init/options.ts";
 
 Deno.test("writeLayout makes the folders and files that the contract names, keys for their owner alone", async () => {
@@ -104,6 +105,103 @@ Deno.test("writeLayout lists the certificates that are there where a haproxy.cfg
     "/etc/haproxy/certs/a.test.pem\n/etc/haproxy/certs/b.test.pem\n",
     "in the order, and with the default, that HAProxy has for the folder",
   );
+});
+
+Deno.test("writeLayout with force lists what an old haproxy.cfg served by its folder, behind the default", async () => {
+  await using root = await temporaryRoot();
+  for (const folder of ["conf", "certs"]) await Deno.mkdir(join(root.path, folder));
+  const config = join(root.path, "conf/haproxy.cfg");
+  await Deno.writeTextFile(config, "frontend f\n    bind :443 ssl crt /etc/haproxy/certs/\n");
+  for (const name of ["b.test.pem", "a.test.pem"]) {
+    await Deno.writeTextFile(join(root.path, "certs", name), "");
+  }
+  await writeLayout(options(root.path), { force: true });
+  assert.equal(
+    await Deno.readTextFile(join(root.path, "certs/crt-list.txt")),
+    ["default", "a.test", "b.test"].map((name) => `${root.path}/certs/${name}.pem\n`).join(""),
+  );
+  assert.match(await Deno.readTextFile(join(root.path, "certs/default.pem")), /BEGIN CERTIFICATE/);
+});
+
+Deno.test("writeLayout writes no haproxy.cfg where HAProxy runs by another, and no list that it does not name", async () => {
+  await using root = await temporaryRoot();
+  const otherConfig = join(root.path, "of-somebody.cfg");
+  await Deno.writeTextFile(otherConfig, "frontend f\n    bind :443 ssl crt /etc/haproxy/certs/\n");
+  const written = await writeLayout({ ...options(root.path), otherConfig });
+  assert.deepEqual(written.map(({ path }) => path.slice(root.path.length)), [
+    "/conf/domains.map",
+    "/conf/servers.json",
+    "/conf/servers.state",
+  ]);
+  await Deno.writeTextFile(
+    otherConfig,
+    `frontend f\n    bind :443 ssl crt-list ${root.path}/certs/crt-list.txt\n`,
+  );
+  const again = await writeLayout({ ...options(root.path), otherConfig });
+  assert.deepEqual(
+    again.filter(({ outcome }) => outcome === "written")
+      .map(({ path }) => path.slice(root.path.length)),
+    ["/certs/default.pem", "/certs/crt-list.txt"],
+  );
+});
+
+Deno.test({
+  name:
+    "what root's init makes belongs to the agent's user, but for what HAProxy and systemd take from root",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using root = await temporaryRoot();
+    const [uid, gid, group] = [4711, 4712, 4713];
+    for (const folder of ["conf", "certs", "data"]) await Deno.mkdir(join(root.path, folder));
+    await Deno.chown(join(root.path, "data"), uid, gid);
+    await Deno.chown(join(root.path, "certs"), uid, group);
+    await Deno.chmod(join(root.path, "certs"), 0o2750);
+    const map = join(root.path, "conf/maps/domains.map");
+    await writeLayout({ ...options(root.path), map });
+    await writeUnits({ ...options(root.path), map }, { systemd: true, environment: {} });
+    const owners: Record<string, string> = {};
+    for await (const path of walk(root.path)) {
+      const { uid, gid } = await Deno.lstat(path);
+      owners[path.slice(root.path.length + 1)] = `${uid}:${gid}`;
+    }
+    const agents = Object.entries(owners).filter(([, owner]) => owner !== "0:0");
+    assert.deepEqual(Object.fromEntries(agents), {
+      "certs": `${uid}:${group}`,
+      "certs/crt-list.txt": `${uid}:${group}`,
+      "certs/default.pem": `${uid}:${group}`,
+      "conf/maps": `${uid}:${gid}`,
+      "conf/maps/domains.map": `${uid}:${gid}`,
+      "conf/servers.json": `${uid}:${gid}`,
+      "conf/servers.state": `${uid}:${gid}`,
+      "data": `${uid}:${gid}`,
+      "data/journal": `${uid}:${gid}`,
+    });
+    assert.equal(owners["conf/haproxy-mcp.env"], "0:0");
+  },
+});
+
+for (const name of ["conf/domains.map", "conf/haproxy.cfg", "certs/crt-list.txt"]) {
+  Deno.test(`writeLayout refuses a symlink in the place of ${name}, and does not write to where it leads`, async () => {
+    await using root = await temporaryRoot();
+    await using elsewhere = await temporaryRoot();
+    for (const folder of ["conf", "certs"]) await Deno.mkdir(join(root.path, folder));
+    await Deno.symlink(join(elsewhere.path, "file"), join(root.path, name));
+    await assert.rejects(() => writeLayout(options(root.path), { force: true }), {
+      code: "STATE_IO",
+      message: new RegExp(`${name} is not used: it is a symlink`),
+    });
+    assert.deepEqual(Array.from(Deno.readDirSync(elsewhere.path)), []);
+  });
+}
+
+Deno.test("writeLayout refuses a folder that leads out of the root", async () => {
+  await using root = await temporaryRoot();
+  await using elsewhere = await temporaryRoot();
+  await Deno.mkdir(join(root.path, "conf"));
+  await Deno.symlink(elsewhere.path, join(root.path, "conf/maps"));
+  const map = join(root.path, "conf/maps/domains.map");
+  await assert.rejects(() => writeLayout({ ...options(root.path), map }), { code: "STATE_IO" });
+  assert.deepEqual(Array.from(Deno.readDirSync(elsewhere.path)), []);
 });
 
 Deno.test("rootProblem refuses what would be something else in haproxy.cfg or in a shell", () => {

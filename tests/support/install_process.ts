@@ -2,12 +2,11 @@
  * A process that installs the agent on a machine of a test's own, uses it, and takes it away again; it prints what it
  * found. Run it in a network of its own: ports 80, 443, 8000 and 9999 have to be free.
  */
-import { join } from "node:path";
 import { makeOriginal, UNIT } from "../takeover/original.ts";
 import { executable } from "./agent.ts";
 import { startBackend } from "./backend.ts";
-import { haproxyBinary } from "./haproxy.ts";
-import { bootMachine, type Ended, type Machine } from "./machine/mod.ts";
+import { call, INSTALL, ok, putHaproxy } from "./install_machine.ts";
+import { bootMachine, type Machine } from "./machine/mod.ts";
 import { request } from "./request.ts";
 
 /** By what was done. */
@@ -57,6 +56,8 @@ export interface TakeOverReport {
   readonly settings: readonly string[];
   readonly systemctl: readonly string[];
   readonly originalUnit: string;
+  /** What was /usr/local/bin/haproxy-mcp before. */
+  readonly originalProgram: string;
 }
 
 /** What would make root, or HAProxy as root, do more than the agent may. */
@@ -70,32 +71,8 @@ const DEEDS = [
   "mv /opt/haproxy/conf /opt/haproxy/elsewhere",
 ];
 
-const INSTALL = new URL("../../scripts/install.sh", import.meta.url).pathname;
-
-function ok(ended: Ended): string {
-  if (ended.code === 0) return ended.stdout;
-  throw new Error(`ended with ${ended.code}: ${ended.stderr}${ended.stdout}`);
-}
-
-/** HAProxy as Debian's package leaves it. */
-async function putHaproxy(machine: Machine): Promise<void> {
-  const binary = haproxyBinary("3.2");
-  const unit = join(binary, "../../root/usr/lib/systemd/system/haproxy.service");
-  await machine.write("/usr/sbin/haproxy", `#!/bin/sh\nexec '${binary}' "$@"\n`, 0o755);
-  await machine.write("/usr/lib/systemd/system/haproxy.service", await Deno.readTextFile(unit));
-}
-
-const AS_AGENT = ["runuser", "-u", "haproxy-mcp", "--"];
-
-async function call(
-  machine: Machine,
-  tool: string,
-  args: readonly string[] = [],
-  as: readonly string[] = AS_AGENT,
-) {
-  const [program, ...words] = [...as, "haproxy-mcp", "call", `haproxy_${tool}`, "--json", ...args];
-  return JSON.parse(ok(await machine.run(program, ...words)));
-}
+/** As pip puts it there. */
+const PROGRAM = "#!/usr/bin/python3\nfrom haproxy_mcp.server import main\nmain()\n";
 
 /** What root's shell does with the settings and in the folders of an agent that is another user. */
 async function shellOfRoot(machine: Machine): Promise<InstallReport["shell"]> {
@@ -210,6 +187,7 @@ async function takeOver(): Promise<TakeOverReport> {
     await Deno.remove(folder, { recursive: true });
   }
   await machine.write("/etc/systemd/system/haproxy-mcp.service", UNIT);
+  await machine.write("/usr/local/bin/haproxy-mcp", PROGRAM, 0o755);
   ok(await machine.run("bash", INSTALL, "--binary", executable(), "--", "--force"));
   const listed = await call(machine, "list_domains", ["--include-wildcards"]);
   type Listed = {
@@ -231,6 +209,7 @@ async function takeOver(): Promise<TakeOverReport> {
       .split("\n"),
     systemctl: (await machine.systemctlCalls()).filter((words) => !words.startsWith("is-failed")),
     originalUnit: ok(await machine.run("cat", "/etc/systemd/system/haproxy-mcp.service.original")),
+    originalProgram: ok(await machine.run("cat", "/usr/local/bin/haproxy-mcp.original")),
   };
 }
 

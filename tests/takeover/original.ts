@@ -1,5 +1,8 @@
 /** A root as the original (Python) haproxy-mcp leaves it: two maps, servers by domain, certificates by name, its program. */
 import { join } from "node:path";
+import type { Environment } from "../../lib/config/reader.ts";
+import { readSettings } from "../../lib/config.ts";
+import { takeOver } from "../../lib/takeover/mod.ts";
 
 export interface OriginalServer {
   readonly ip: string;
@@ -54,6 +57,20 @@ export async function makeOriginal(
 }
 
 const json = (value: unknown) => JSON.stringify(value, null, 2);
+
+/** One in a folder of its own, to be taken over. */
+export async function originalRoot() {
+  const path = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
+  await makeOriginal(path);
+  return {
+    path,
+    take: (env: Environment = {}) => takeOver(readSettings({ HAPROXY_ROOT: path, ...env })),
+    text: (name: string) => Deno.readTextFile(join(path, name)),
+    write: (name: string, text: string) => Deno.writeTextFile(join(path, name), text),
+    mode: async (name: string) => (await Deno.stat(join(path, name))).mode! & 0o777,
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
 
 /** Its unit, with settings of all kinds. */
 export const UNIT = `[Unit]

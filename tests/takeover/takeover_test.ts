@@ -3,20 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readSettings } from "../../lib/config.ts";
 import { takeOver } from "../../lib/takeover/mod.ts";
-import { DOMAINS_MAP, makeOriginal, TOKEN, WILDCARDS_MAP } from "./original.ts";
-
-async function originalRoot() {
-  const path = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
-  await makeOriginal(path);
-  return {
-    path,
-    take: () => takeOver(readSettings({ HAPROXY_ROOT: path })),
-    text: (name: string) => Deno.readTextFile(join(path, name)),
-    write: (name: string, text: string) => Deno.writeTextFile(join(path, name), text),
-    mode: async (name: string) => (await Deno.stat(join(path, name))).mode! & 0o777,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
-  };
-}
+import { DOMAINS_MAP, originalRoot, TOKEN, WILDCARDS_MAP } from "./original.ts";
 
 Deno.test("takeOver makes lines of domains.map of what stands in wildcards.map, and keeps both as they were", async () => {
   await using root = await originalRoot();
@@ -87,6 +74,67 @@ Deno.test("takeOver takes each server that it can, tells the others, and keeps t
   assert.equal(told.length, 5);
 });
 
+Deno.test("takeOver never writes a servers.json that is ours, by pool, and tells what serve does not take of it", async () => {
+  await using root = await originalRoot();
+  await root.take();
+  for (
+    const [text, env, words] of [
+      [
+        '{"pool_1": {"9": {"ip": "10.0.0.1", "http_port": 80}}}',
+        { HAPROXY_MAX_SLOTS: "5" },
+        /servers\.json, .*"9" is not one of the slots.*The file stays as it is/,
+      ],
+      [
+        '{"pool_1": {"1": {"ip": "10.0.0.1"}}, "pol_2": {"1": {"ip": "10.0.0.2"}}}',
+        {},
+        /servers\.json, pol_2: no line of domains\.map.*The file stays as it is/,
+      ],
+    ] as const
+  ) {
+    await root.write("conf/servers.json", text);
+    const { left } = await root.take(env);
+    assert.equal(await root.text("conf/servers.json"), text);
+    assert.match(left.join("\n"), words);
+  }
+});
+
+Deno.test("takeOver keeps what it rewrites under a name that nothing has yet", async () => {
+  await using root = await originalRoot();
+  const first = await root.text("conf/servers.json");
+  await root.take();
+  const second = '{"a.test": {"1": {"ip": "10.0.0.5", "http_port": 80}, "2": {"ip": "nowhere"}}}';
+  await root.write("conf/servers.json", second);
+  const { done } = await root.take();
+  assert.match(done.join("\n"), /As it was: servers\.json\.original\.2\./);
+  assert.equal(await root.text("conf/servers.json.original"), first);
+  assert.equal(await root.text("conf/servers.json.original.2"), second);
+  for (const [name, token] of [["FIRST", "a"], ["SECOND", "b"]]) {
+    await root.write("conf/mcp-token.env", `${name}=${token}\n`);
+    await root.take();
+  }
+  assert.equal(await root.text("conf/mcp-token.env.original"), "FIRST=a\n");
+  assert.equal(await root.text("conf/mcp-token.env.original.2"), "SECOND=b\n");
+});
+
+Deno.test("takeOver gives a copy the mode and the owner of the file", async () => {
+  await using root = await originalRoot();
+  const path = join(root.path, "conf/servers.json");
+  await Deno.chmod(path, 0o640);
+  if (Deno.uid() === 0) await Deno.chown(path, 4711, 4712);
+  await root.take();
+  const [old, copy] = await Promise.all([Deno.stat(path), Deno.stat(`${path}.original`)]);
+  for (const field of ["mode", "uid", "gid"] as const) assert.equal(copy[field], old[field], field);
+});
+
+Deno.test("takeOver never makes a token for everything of one for reading", async () => {
+  await using root = await originalRoot();
+  const text = `MCP_READONLY_TOKEN=${TOKEN}\n`;
+  await root.write("conf/mcp-token.env", text);
+  const { left } = await root.take();
+  assert.equal(await root.text("conf/mcp-token.env"), text);
+  assert.match(left.join("\n"), /no MCP_TOKEN is set/);
+});
+
 Deno.test("takeOver finds the pool of a domain that has a wildcard alone", async () => {
   await using root = await originalRoot();
   await root.write("conf/wildcards.map", ".only.test pool_7\n");
@@ -136,6 +184,44 @@ Deno.test("takeOver says what haproxy.cfg lacks, and leaves it as it is", async 
   assert.equal(config.length, wanted.length);
   for (const [index, words] of wanted.entries()) assert.match(config[index], words);
 });
+
+Deno.test("takeOver says what a configuration lacks that knows nothing of the agent, with lines as they are to be", async () => {
+  await using root = await originalRoot();
+  await root.write("haproxy.cfg", OF_SOMEBODY);
+  const { config } = await root.take({
+    HAPROXY_CONFIG_FILE: "haproxy.cfg",
+    HAPROXY_PORT: "9001",
+    HAPROXY_MAX_SLOTS: "4",
+  });
+  const wanted = [
+    /`stats socket ipv4@127\.0\.0\.1:9001 level admin`/,
+    new RegExp(`map_str\\(${root.path}/conf/domains\\.map\\)\``),
+    /`server-template pool_N_ 1-4 slot\.invalid:1 disabled`/,
+    new RegExp(`\`server-state-file ${root.path}/conf/servers\\.state\``),
+    /maxconn 50/,
+    new RegExp(`\`ssl crt-list ${root.path}/certs/crt-list\\.txt\``),
+  ];
+  assert.equal(config.length, wanted.length, config.join("\n"));
+  for (const [index, words] of wanted.entries()) assert.match(config[index], words);
+});
+
+Deno.test("takeOver says that the configuration is missing which HAPROXY_CONFIG_FILE names", async () => {
+  await using root = await originalRoot();
+  const { left, config } = await root.take({ HAPROXY_CONFIG_FILE: "/nowhere/haproxy.cfg" });
+  assert.match(left.join("\n"), /\/nowhere\/haproxy\.cfg, which HAPROXY_CONFIG_FILE names, is not/);
+  assert.deepEqual(config, []);
+});
+
+/** As a distribution has it, and people: a socket, backends and certificates of their own. */
+const OF_SOMEBODY = `global
+    stats socket /run/haproxy/admin.sock mode 660 level admin
+    # stats socket 127.0.0.1:9001 level admin
+frontend web
+    bind :443 ssl crt /etc/haproxy/certs/
+    use_backend %[req.hdr(host),map(/etc/haproxy/hosts.map)]
+backend web
+    server-template web_ 1-3 10.0.0.1:80
+`;
 
 Deno.test("takeOver has nothing to say of a root that is our own", async () => {
   const path = await Deno.makeTempDir({ prefix: "haproxy-mcp-test-" });
