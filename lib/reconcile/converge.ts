@@ -1,5 +1,6 @@
 /** Sends the differences and reads back, until HAProxy is what disk says. */
 import { AgentError } from "../errors.ts";
+import { pause } from "../pause.ts";
 import type { Conversation } from "../runtime/connection.ts";
 import type { Command } from "../runtime/encode.ts";
 import { processOf, readInfo } from "../runtime/process.ts";
@@ -57,7 +58,8 @@ export async function converge(
     }
     if (round === 0) changed = open.map(({ subject, kind }) => ({ kind, name: subject }));
     const commands = nextRound(open);
-    // An address takes effect only after the commands behind it are answered: it is read back in an exchange of its own.
+    // An address takes effect only after the commands behind it are answered: it is read back in an exchange of its own. On
+    // a machine that is short of time even that may be too early.
     const apart = open.some(({ moves }) => moves);
     const sent = apart ? commands : [...commands, ...look.commands];
     const answers = await conversation.exchange(sent);
@@ -67,6 +69,7 @@ export async function converge(
       const reply = replies[i];
       if (!reply.ok) problem(rejected(command, reply.message), subjectOf(open, command));
     });
+    if (apart && round > 0) await pause(2 ** round);
     running = look.parse(
       texts(
         look.commands,

@@ -25,6 +25,7 @@ import {
   parseStat,
 } from "../../lib/runtime/parse.ts";
 import { texts } from "../../lib/runtime/replies.ts";
+import { eventually } from "../support/eventually.ts";
 import { eachIsOneCommand, startMarked } from "../support/evidence/one_command.ts";
 import { type Haproxy, HAPROXY_VERSIONS, startHaproxy } from "../support/haproxy.ts";
 
@@ -136,6 +137,10 @@ for (const version of HAPROXY_VERSIONS) {
       setServerAddress("pool_1", "pool_1_2", "10.0.0.2", 65535),
       setServerState("pool_1", "pool_1_2", "ready"),
     );
+    // HAProxy answers before a new address holds.
+    const isThere = async () =>
+      (await ask(haproxy, showServersState("pool_1"))).join().includes("10.0.0.2");
+    await eventually(isThere);
     const [info, maps, there, absent, state, stat] = await ask(
       haproxy,
       showInfo(),

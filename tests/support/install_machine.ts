@@ -10,13 +10,18 @@ export function ok(ended: Ended): string {
   throw new Error(`ended with ${ended.code}: ${ended.stderr}${ended.stdout}`);
 }
 
-/** HAProxy as Debian's package leaves it. */
+/** HAProxy as Debian's package leaves it: every user may run it, whatever folder the checkout lies in. */
 export async function putHaproxy(machine: Machine): Promise<void> {
-  const binary = haproxyBinary("3.2");
-  const unit = join(binary, "../../root/usr/lib/systemd/system/haproxy.service");
-  await machine.write("/usr/sbin/haproxy", `#!/bin/sh\nexec '${binary}' "$@"\n`, 0o755);
+  const folder = join(haproxyBinary("3.2"), "../..");
+  const unit = join(folder, "root/usr/lib/systemd/system/haproxy.service");
+  ok(await machine.run("cp", "--archive", folder, PROGRAM));
+  const program = `#!/bin/sh\nexec ${PROGRAM}/bin/haproxy "$@"\n`;
+  await machine.write("/usr/sbin/haproxy", program, 0o755);
   await machine.write("/usr/lib/systemd/system/haproxy.service", await Deno.readTextFile(unit));
 }
+
+/** Beside what /usr/lib has: HAProxy brings its libraries along. */
+const PROGRAM = "/usr/lib/haproxy-of-the-test";
 
 const AS_AGENT = ["runuser", "-u", "haproxy-mcp", "--"];
 
