@@ -4,9 +4,9 @@
  * else have to finish. It never holds a key.
  */
 import * as z from "zod";
-import { AgentError } from "../errors.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 import { recordJson } from "./certificates_file.ts";
+import { type EntryJournal, entryJournal } from "./entry_journal.ts";
 
 const entryJson = z.strictObject({
   tool: z.string(),
@@ -27,42 +27,11 @@ const entryJson = z.strictObject({
 });
 export type CertificateEntry = z.output<typeof entryJson>;
 
-export interface CertificateJournal {
-  /** undefined: nothing is under way. Throws STATE_CORRUPT or STATE_IO. */
-  read(): Promise<CertificateEntry | undefined>;
-  write(entry: CertificateEntry): Promise<void>;
-  clear(): Promise<void>;
-}
+export type CertificateJournal = EntryJournal<CertificateEntry>;
 
-export function certificateJournal(files: RootFiles, path: string): CertificateJournal {
-  return {
-    async read() {
-      if (files.signature(path) === "missing") return undefined;
-      const text = await files.read(path);
-      if (text === undefined) return undefined;
-      const parsed = entryJson.safeParse(json(text));
-      if (parsed.success) return parsed.data;
-      throw new AgentError(
-        "STATE_CORRUPT",
-        `${path} is not the record of a certificate's change.`,
-        {
-          hint:
-            "Put back a good copy, or move the file away: then haproxy_list_certs shows what HAProxy lacks.",
-        },
-      );
-    },
-    write: (entry) => files.replace(path, `${JSON.stringify(entry)}\n`, 0o600),
-    async clear() {
-      await files.remove(path);
-      await files.syncFolders([path]);
-    },
-  };
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+export const certificateJournal = (files: RootFiles, path: string): CertificateJournal =>
+  entryJournal(files, path, entryJson, {
+    what: "the record of a certificate's change",
+    hint:
+      "Put back a good copy, or move the file away: then haproxy_list_certs shows what HAProxy lacks.",
+  });

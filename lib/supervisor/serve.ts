@@ -9,7 +9,7 @@ import { httpGrants, STDIO_GRANTS } from "./grants.ts";
 import { productRooms, type RoomEntries } from "./room.ts";
 import { connectionsWithin, softLimit } from "./host/open_files.ts";
 import { prepareRoot } from "./root.ts";
-import { openTokenFile, watchTokenFile } from "./token_file.ts";
+import { openTokenFile } from "./token_file.ts";
 
 /** More are no use to clients, and cost memory. */
 const MOST_CONNECTIONS = 4096;
@@ -19,7 +19,7 @@ export async function serveHttp(given: Settings, entries = productRooms): Promis
   openLog("main", given.logging);
   const settings = await prepareRoot(given);
   const { front, tokenFile } = settings;
-  const tokens = await openTokenFile(tokenFile);
+  const { tokens, watch } = await openTokenFile(tokenFile);
   const maxConnections = connectionsWithin(await softLimit(), MOST_CONNECTIONS);
   if (maxConnections < MOST_CONNECTIONS) {
     log.info(
@@ -45,10 +45,7 @@ export async function serveHttp(given: Settings, entries = productRooms): Promis
       for (const network of front.trustedNetworks) {
         log.info(`No token is asked of ${network}: ${front.trustedAccess} access.`);
       }
-      return watchTokenFile(
-        tokenFile,
-        (changed) => void room.call("setTokens", changed).catch(() => {}),
-      );
+      return watch((changed) => void room.call("setTokens", changed).catch(() => {}));
     },
   }, entries);
 }

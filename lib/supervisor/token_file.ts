@@ -41,19 +41,28 @@ export function parseTokens(text: string): ParsedTokens {
   return { ok: true, tokens: { full, read } };
 }
 
-/** The digests that the front compares with; makes the file with a random token if it is missing. Throws SettingsError. */
-export async function openTokenFile(path: string): Promise<Tokens> {
+export interface TokenFile {
+  /** The digests that the front compares with. */
+  readonly tokens: Tokens;
+  /**
+   * Calls `onTokens` when the file has changed since it was read. One that became unusable leaves the tokens as they were
+   * and is logged: a slip of an editor must not lock everybody out.
+   *
+   * @returns ends the watch
+   */
+  watch(onTokens: (tokens: Tokens) => void): () => void;
+}
+
+/** Makes the file with a random token if it is missing. Throws SettingsError. */
+export async function openTokenFile(path: string): Promise<TokenFile> {
   try {
-    return await readTokens(path);
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw readable(path, cause);
-  }
-  try {
-    await makeTokenFile(path);
+    if (signature(path) === "missing") await makeTokenFile(path);
+    // Before it is read: what is changed from here on is seen by the watch, however much later that begins.
+    const read = signature(path);
+    return { tokens: await readTokens(path), watch: (onTokens) => watch(path, read, onTokens) };
   } catch (cause) {
     throw readable(path, cause);
   }
-  return await readTokens(path);
 }
 
 /** What the start would meet: makes nothing, keeps nothing. Throws SettingsError for a file that can't be used. */
@@ -68,14 +77,8 @@ export async function lookAtTokenFile(path: string): Promise<TokenFileSeen> {
   }
 }
 
-/**
- * Calls `onTokens` when the file changed. One that became unusable leaves the tokens as they were and
- * is logged: a slip of an editor must not lock everybody out.
- *
- * @returns ends the watch
- */
-export function watchTokenFile(path: string, onTokens: (tokens: Tokens) => void): () => void {
-  let seen = signature(path);
+function watch(path: string, read: string, onTokens: (tokens: Tokens) => void): () => void {
+  let seen = read;
   const timer = setInterval(async () => {
     const now = signature(path);
     if (now === seen) return;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openTokenFile, parseTokens, watchTokenFile } from "../../lib/supervisor/token_file.ts";
+import { openTokenFile, parseTokens } from "../../lib/supervisor/token_file.ts";
 import type { Tokens } from "../../lib/front/room.ts";
 import { makePipe } from "../support/pipe.ts";
 
@@ -50,8 +50,9 @@ Deno.test("openTokenFile makes a missing file: 0600, 32 random bytes, one token 
   assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
   const token = /^MCP_TOKEN=(\S{43})$/m.exec(await Deno.readTextFile(path))?.[1];
   assert.ok(token);
-  for (const { full } of both) assert.deepEqual(full, [await digestOf(token)]);
-  assert.deepEqual(await openTokenFile(path), both[0]);
+  for (const { tokens } of [...both, await openTokenFile(path)]) {
+    assert.deepEqual(tokens.full, [await digestOf(token)]);
+  }
   const names = await Array.fromAsync(Deno.readDir(join(temp.path, "conf")), ({ name }) => name);
   assert.deepEqual(names, ["mcp-token.env"]);
 });
@@ -69,7 +70,7 @@ Deno.test("openTokenFile refuses a file that others can read", async () => {
   }
   for (const mode of [0o600, 0o400]) {
     await Deno.chmod(path, mode);
-    assert.deepEqual((await openTokenFile(path)).full, [await digestOf("secret")]);
+    assert.deepEqual((await openTokenFile(path)).tokens.full, [await digestOf("secret")]);
   }
 });
 
@@ -83,12 +84,12 @@ Deno.test("openTokenFile opens no pipe, which would hold the start for ever, and
   await assert.rejects(openTokenFile(large), /is not usable: .*it is larger than 65536 bytes/);
 });
 
-Deno.test("watchTokenFile: a new token is told, an unusable file leaves the old ones", async () => {
+Deno.test("watch: a new token is told, an unusable file leaves the old ones", async () => {
   await using temp = await folder();
   const path = join(temp.path, "tokens");
   await Deno.writeTextFile(path, "MCP_TOKEN=first\n", { mode: 0o600 });
   const told: Tokens[] = [];
-  const end = watchTokenFile(path, (tokens) => told.push(tokens));
+  const end = (await openTokenFile(path)).watch((tokens) => told.push(tokens));
   const nextRead = () => new Promise((resolve) => setTimeout(resolve, 1_300));
   try {
     await Deno.writeTextFile(path, "MCP_TOKEN=first,second\n");
@@ -102,6 +103,21 @@ Deno.test("watchTokenFile: a new token is told, an unusable file leaves the old 
     await Deno.chmod(path, 0o600);
     await nextRead();
     assert.deepEqual(told[1].full, [await digestOf("third")]);
+  } finally {
+    end();
+  }
+});
+
+Deno.test("watch: what was changed after the file was read, and before the watch began, is told, too", async () => {
+  await using temp = await folder();
+  const path = join(temp.path, "tokens");
+  await Deno.writeTextFile(path, "MCP_TOKEN=first\n", { mode: 0o600 });
+  const { watch } = await openTokenFile(path);
+  await Deno.writeTextFile(path, "MCP_TOKEN=second\n");
+  const { promise, resolve } = Promise.withResolvers<Tokens>();
+  const end = watch(resolve);
+  try {
+    assert.deepEqual((await promise).full, [await digestOf("second")]);
   } finally {
     end();
   }
