@@ -100,6 +100,8 @@ export interface ServerView {
 
 /** From one sample to the next in milliseconds, as a rule. */
 export const SAMPLE_MS = 5_000;
+/** Where a sample is missing: what was counted over so long is no rate of any moment, and no line is drawn across. */
+export const GAP_MS = 3 * SAMPLE_MS;
 export const TRAFFIC_MS = 15 * 60_000;
 
 /** What HAProxy's frontends have taken and answered between the sample before and this one. */

@@ -32,6 +32,8 @@ export const LAYERS: readonly Layer[] = [
   { path: "lib/names" },
   { path: "lib/overview.ts" },
   { path: "lib/owners.ts" },
+  { path: "lib/bytes.ts" },
+  { path: "lib/counted.ts" },
   // Of the sandbox, what init has need of, too: it runs as root where somebody else may write.
   { path: "lib/sandbox/guard.ts" },
   { path: "lib/sandbox" },

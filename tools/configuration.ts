@@ -1,5 +1,6 @@
 /** haproxy.cfg: is it valid, and HAProxy with it anew. The acts are main's: the tools room may run no program. */
 import * as z from "zod";
+import { counted } from "../lib/counted.ts";
 import { AgentError } from "../lib/errors.ts";
 import { RELOAD_WAYS, type ReloadWay } from "../lib/config.ts";
 import { readProcess } from "../lib/reconcile/processes.ts";
@@ -70,12 +71,10 @@ const askCheck = ({ host }: ToolContext, signal: AbortSignal) =>
   host.call("checkConfig", undefined, { signal, deadlineMs: CHECK_MS });
 
 function verdict({ valid, errors, warnings }: ConfigCheck): string {
-  if (!valid) return `The configuration is broken: ${plural(errors.length, "error")}.`;
+  if (!valid) return `The configuration is broken: ${counted(errors.length, "error")}.`;
   if (warnings.length === 0) return "The configuration is valid.";
-  return `The configuration is valid, with ${plural(warnings.length, "warning")}.`;
+  return `The configuration is valid, with ${counted(warnings.length, "warning")}.`;
 }
-
-const plural = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 export const reload = tool({
   name: "haproxy_reload",
@@ -176,7 +175,7 @@ function unsafe(unchecked: string): AgentError {
 }
 
 function configInvalid(errors: readonly ConfigMessage[]): AgentError {
-  const more = errors.length > 1 ? ` And ${plural(errors.length - 1, "more error")}.` : "";
+  const more = errors.length > 1 ? ` And ${counted(errors.length - 1, "more error")}.` : "";
   const first = errors.length > 0 ? sentence(errors[0]).replace(/\.$/, "") : "no reason given";
   return new AgentError("CONFIG_INVALID", `HAProxy refuses the configuration: ${first}.${more}`, {
     hint: "Correct the file; HAProxy serves on with what it had. haproxy_check_config tries it.",

@@ -1,5 +1,6 @@
 /** Domains: which there are, and the two changes of the map. */
 import * as z from "zod";
+import { counted } from "../lib/counted.ts";
 import { AgentError } from "../lib/errors.ts";
 import { type Domain, domainOfKey, parseDomain, wildcardKey } from "../lib/names/domain.ts";
 import { parseServerIp } from "../lib/names/address.ts";
@@ -230,7 +231,7 @@ export const removeDomain = tool({
     const { keys, ...structured } = result;
     const names = keys.map(domainOfKey).join(" and ");
     const fate = result.pool_released
-      ? `${result.pool} is free again (${count(result.servers_removed, "server")} removed)`
+      ? `${result.pool} is free again (${counted(result.servers_removed, "server")} removed)`
       : `${result.pool} keeps its servers`;
     return answer(`Removed ${names}; ${fate}.`, { domain: removed.name, ...structured }, preview);
   },
@@ -240,5 +241,3 @@ function keysThatGo(desired: Desired, { key, wildcard }: Domain, pool: string): 
   const twin = wildcardKey(key);
   return !wildcard && desired.backendOf(twin) === pool ? [key, twin] : [key];
 }
-
-const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;

@@ -1,6 +1,7 @@
 /** The desired state as a whole: a copy of the servers on disk, and HAProxy brought back to what disk says. */
 import { basename } from "node:path";
 import * as z from "zod";
+import { counted } from "../lib/counted.ts";
 import { AgentError } from "../lib/errors.ts";
 import { domainOfKey } from "../lib/names/domain.ts";
 import { serverName } from "../lib/names/server.ts";
@@ -48,7 +49,7 @@ export const saveState = tool({
       }
       : undefined;
     return answer(
-      `Saved ${lines.length} server${lines.length === 1 ? "" : "s"} to ${file}.`,
+      `Saved ${counted(lines.length, "server")} to ${file}.`,
       { file, servers: lines.length },
       preview,
     );

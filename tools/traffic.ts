@@ -1,7 +1,7 @@
 /** Request rate and share of errors over the last 15 minutes: sampled with healing's looks, so that nobody else polls. */
 import { AgentError } from "../lib/errors.ts";
 import { log } from "../lib/log.ts";
-import { SAMPLE_MS, TRAFFIC_MS, type TrafficSample } from "../lib/overview.ts";
+import { GAP_MS, SAMPLE_MS, TRAFFIC_MS, type TrafficSample } from "../lib/overview.ts";
 import { showFrontendStat } from "../lib/runtime/commands.ts";
 import type { Conversation } from "../lib/runtime/connection.ts";
 import { parseStat, type StatRow } from "../lib/runtime/parse.ts";
@@ -32,8 +32,6 @@ interface Reading {
 
 /** Looks come each second, and a little later than that. */
 const EARLY_MS = SAMPLE_MS / 10;
-/** What was counted over longer is no rate of any moment. */
-const GAP_MS = 3 * SAMPLE_MS;
 const ANSWERS = ["hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other"];
 
 /** @param now milliseconds since 1970 */

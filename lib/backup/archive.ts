@@ -1,6 +1,6 @@
 /** A backup: a tar archive whose first file, manifest.json, says when and of what it was made, and has the others' digests. */
-import { createHash } from "node:crypto";
 import * as z from "zod";
+import { sha256 } from "../bytes.ts";
 import { AgentError } from "../errors.ts";
 import { MAX_ARCHIVE, MAX_FILE } from "./limits.ts";
 import { readTar, writeTar } from "./tar.ts";
@@ -32,9 +32,6 @@ export interface Backup {
   /** By their names in the archive. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
-
-export const sha256 = (content: Uint8Array): string =>
-  createHash("sha256").update(content).digest("hex");
 
 /** Throws STATE_IO for what would be too large to be read again. */
 export function packBackup({ manifest: origin, files }: Backup): Uint8Array<ArrayBuffer> {

@@ -3,6 +3,7 @@
  * alone, each with its name, mode and time. The reader takes what the writer makes and nothing else: no links, no folders,
  * no owners, no extensions but a long name.
  */
+import { concat } from "../bytes.ts";
 
 export interface TarFile {
   readonly name: string;
@@ -54,7 +55,7 @@ export function writeTar(files: readonly TarFile[], options: TarOptions): Uint8A
     content,
     new Uint8Array(padding(content.length)),
   ]);
-  return joined([...parts, new Uint8Array(2 * BLOCK)]);
+  return concat([...parts, new Uint8Array(2 * BLOCK)]);
 }
 
 /** The header of a file; where its name does not fit, one before it that has the name. */
@@ -214,13 +215,3 @@ function decode(bytes: Uint8Array, fail: Fail): string {
 const isZero = (bytes: Uint8Array) => bytes.every((byte) => byte === 0);
 const padding = (size: number) => (BLOCK - size % BLOCK) % BLOCK;
 const sum = ([a, b]: readonly [number, number]) => a + b;
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}

@@ -1,6 +1,7 @@
 /** The file of a backup, wherever a person wants it: written whole or not at all, for its owner's eyes; `-` is stdout or stdin. */
 import { dirname, join } from "node:path";
 import { MAX_ARCHIVE } from "../backup/limits.ts";
+import { writeAll } from "../bytes.ts";
 import { AgentError } from "../errors.ts";
 
 export const STANDARD = "-";
@@ -69,9 +70,7 @@ async function linkOrMove(temporary: string, path: string): Promise<void> {
 
 async function writeSynced(path: string, content: Uint8Array): Promise<void> {
   using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
-  for (let written = 0; written < content.length;) {
-    written += await file.write(content.subarray(written));
-  }
+  await writeAll(file, content);
   await file.sync();
 }
 

@@ -1,4 +1,5 @@
 /** What backup and restore tell a person. */
+import { counted } from "../counted.ts";
 import type { BackupAnswer, RestoreAnswer } from "../supervisor/shell.ts";
 
 export function backupText(
@@ -80,5 +81,3 @@ function atMost(lines: readonly string[]): string[] {
   const more = lines.length - MAX_LINES;
   return more > 0 ? [...lines.slice(0, MAX_LINES), `… and ${more} more`] : [...lines];
 }
-
-const counted = (count: number, word: string) => `${count} ${word}${count === 1 ? "" : "s"}`;

@@ -1,4 +1,5 @@
 /** What `doctor` prints: a line a check, by group, and below what is wrong what to do. */
+import { counted } from "../counted.ts";
 import { GROUPS, type Outcome, type Status } from "../doctor/check.ts";
 import type { Diagnosis } from "../doctor/checks.ts";
 import { type Colour, paint } from "./paint.ts";
@@ -31,10 +32,9 @@ export function doctorText({ checks, faults, warnings }: Diagnosis, colours: boo
     return those.length > 0 ? [[painted("bold", group), ...those.flatMap(lines)].join("\n")] : [];
   });
   const skipped = checks.filter(({ status }) => status === "skipped").length;
-  const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? "" : "s"}`;
   const fine = checks.length - faults - warnings - skipped;
-  const last = `${count(faults, "fault")}, ${
-    count(warnings, "warning")
+  const last = `${counted(faults, "fault")}, ${
+    counted(warnings, "warning")
   }, ${fine} ok, ${skipped} skipped`;
   return [...groups, last].join("\n\n");
 }

@@ -60,7 +60,13 @@ async function runAs({ uid, gid }: Agent, environment: Environment): Promise<Exi
         cause,
       });
     }
-    const end = () => child.kill("SIGTERM");
+    const end = () => {
+      try {
+        child.kill("SIGTERM");
+      } catch {
+        // It has ended, by the same signal perhaps, and its word is on the way.
+      }
+    };
     signal.addEventListener("abort", end);
     try {
       const { code, success } = await child.status;

@@ -1,11 +1,11 @@
 /** Checks of the certificates on disk, and of what renews them. */
+import { counted } from "../counted.ts";
 import { daysLeft, lifeLeft } from "../certificates/renewal_time.ts";
 import type { AcmeSettings } from "../config.ts";
 import type { CertificateSeen } from "../../tools/examine_files.ts";
 import { underRoot } from "./asked.ts";
 import {
   type Check,
-  counted,
   fault,
   faultOf,
   type Finding,

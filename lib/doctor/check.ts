@@ -124,7 +124,3 @@ export function named(names: readonly string[], count = names.length, most = 3):
 export function words(names: readonly string[], most = 3): string {
   return [...names.slice(0, most), ...(names.length > most ? ["…"] : [])].join(" ");
 }
-
-/** `1 slot`, `3 slots`. */
-export const counted = (count: number, noun: string): string =>
-  `${count} ${noun}${count === 1 ? "" : "s"}`;

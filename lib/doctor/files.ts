@@ -1,8 +1,8 @@
 /** Checks of what lies under HAPROXY_ROOT, and of the settings' own files. */
+import { counted } from "../counted.ts";
 import { underRoot } from "./asked.ts";
 import {
   type Check,
-  counted,
   fault,
   faultOf,
   type Finding,
@@ -74,8 +74,8 @@ function journal(seen: Seen): Finding {
   if (restore.value) {
     return fault(
       "a restore was cut off: some files are the backup's, others still those of before, and HAProxy would start with both",
-      "The next call finishes it, made by the user who restored: haproxy-mcp call haproxy_list_domains. Then bring HAProxy in " +
-        "line: haproxy-mcp call haproxy_restore_state, or start it where it is down.",
+      "The next call finishes it: haproxy-mcp call haproxy_list_domains. Then bring HAProxy in line: haproxy-mcp call " +
+        "haproxy_restore_state, or start it where it is down.",
     );
   }
   const unfinished = readable(files.unfinished);

@@ -1,9 +1,9 @@
 /** Checks of HAProxy as it runs. */
+import { counted } from "../counted.ts";
 import { countsInWords } from "../reconcile/subject.ts";
 import { PLACEHOLDER_NAME } from "../state/server_state_file.ts";
 import {
   type Check,
-  counted,
   fault,
   faultOf,
   type Finding,

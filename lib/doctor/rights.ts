@@ -1,19 +1,10 @@
 /** Whose the files under the root are, and who may read and write them. */
+import { counted } from "../counted.ts";
 import type { Entry } from "../supervisor/host/tree.ts";
 import type { User } from "../supervisor/host/unit_user.ts";
 import { dirname } from "node:path";
 import type { Files } from "../config.ts";
-import {
-  counted,
-  fault,
-  type Finding,
-  named,
-  need,
-  nothingIn,
-  ok,
-  skipped,
-  words,
-} from "./check.ts";
+import { fault, type Finding, named, need, nothingIn, ok, skipped, words } from "./check.ts";
 import type { Seen } from "./seen.ts";
 
 /** Behind a remedy that gives single files to the agent. */

@@ -5,9 +5,10 @@
  * not opened: who has taken over the agent could have root's files read, or replaced, else.
  */
 import { basename, dirname, join } from "node:path";
+import { writeAll } from "../bytes.ts";
 import { AgentError } from "../errors.ts";
 import { give, type Owner, ownerOf, settle, type Settled } from "../owners.ts";
-import { guard, guardFolder, isStillAt } from "../sandbox/guard.ts";
+import { guard, guardFolder, isStillAt, lstat } from "../sandbox/guard.ts";
 import { paths } from "./options.ts";
 
 export interface WrittenFile {
@@ -80,8 +81,7 @@ export function openFiles(root: string): InitFiles {
     const temporary = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}`);
     try {
       using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
-      const bytes = new TextEncoder().encode(content);
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      await writeAll(file, new TextEncoder().encode(content));
       if (isInside(path) && !isStillAt(real(), temporary, file)) {
         throw notUsed(path, "somebody replaces it", root);
       }
@@ -182,15 +182,6 @@ export async function textOf(path: string): Promise<string | undefined> {
 }
 
 export const exists = (path: string): boolean => lstat(path) !== undefined;
-
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
 
 function notUsed(path: string, why: string, root: string): AgentError {
   return new AgentError("STATE_IO", `${path} is not used: ${why}.`, {

@@ -1,6 +1,6 @@
 /** One order: from the CA, or from the last try's remains, checked and deployed. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { sha256 } from "../bytes.ts";
 import { seconds } from "../certificates/renewal_time.ts";
 import { assemblePem, checkPem, type UsablePem } from "../certificates/check.ts";
 import type { Files } from "../config.ts";
@@ -40,7 +40,7 @@ export function orders(parts: OrdersParts) {
   const keptFile = (domain: string) =>
     join(
       paths.acmeFolder,
-      `kept-${createHash("sha256").update(domain).digest("hex").slice(0, 16)}.json`,
+      `kept-${sha256(domain).slice(0, 16)}.json`,
     );
 
   /** @param fresh whatever is kept is passed over: its key may be the reason for this order */

@@ -1,6 +1,6 @@
 /** Where certificates come from: the built-in ACME client in its room, or acme.sh. Both prove the domain by DNS-01. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { sha256 } from "../bytes.ts";
 import type { AcmeAccountKey, AcmeActs, RenewalInfo } from "../certificates/acme/acts.ts";
 import type { AcmeClientName } from "../config/acme.ts";
 import { AgentError } from "../errors.ts";
@@ -86,8 +86,7 @@ type AccountParts = Pick<SourceParts, "files" | "acmeFolder" | "directory">;
 
 /** One file a CA, so that another CA gets an account of its own. */
 function accountFile({ acmeFolder, directory }: AccountParts): string {
-  const digest = createHash("sha256").update(directory).digest("hex").slice(0, 16);
-  return join(acmeFolder, `account-${digest}.json`);
+  return join(acmeFolder, `account-${sha256(directory).slice(0, 16)}.json`);
 }
 
 async function readAccount(parts: AccountParts): Promise<AcmeAccountKey | undefined> {

@@ -1,4 +1,5 @@
 /** What HAProxy and disk can differ in. */
+import { counted } from "../counted.ts";
 import type { AgentError } from "../errors.ts";
 
 export const KINDS = ["domain", "server", "certificate"] as const;
@@ -41,9 +42,7 @@ export function countsInWords({ domains, servers, certificates }: Counts): strin
     [domains, "domain"] as const,
     [servers, "server"] as const,
     [certificates, "certificate"] as const,
-  ].filter(([count]) => count > 0).map(([count, word]) =>
-    `${count} ${word}${count === 1 ? "" : "s"}`
-  );
+  ].filter(([count]) => count > 0).map(([count, word]) => counted(count, word));
   if (words.length === 0) return "nothing";
   return words.length === 1 ? words[0] : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }

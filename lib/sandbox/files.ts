@@ -1,8 +1,8 @@
 /** Files under the root: durable replacement, appending, and errors that name the file. Every path passes the guard. */
 import { basename, dirname, join } from "node:path";
+import { readWhole, writeAll } from "../bytes.ts";
 import { AgentError } from "../errors.ts";
 import { give, ownerOf, settle } from "../owners.ts";
-import { readWhole, writeAll } from "./bytes.ts";
 import { guard, guardFolder, isStillAt } from "./guard.ts";
 import { isOutOfReach, isRoots } from "./reach.ts";
 

@@ -40,7 +40,8 @@ function outside(path: string, why: string, root: string): AgentError {
   });
 }
 
-function lstat(path: string): Deno.FileInfo | undefined {
+/** Undefined where there is nothing. */
+export function lstat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.lstatSync(path);
   } catch (cause) {

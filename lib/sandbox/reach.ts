@@ -5,6 +5,7 @@
  */
 import { dirname } from "node:path";
 import type { Owner } from "../owners.ts";
+import { lstat } from "./guard.ts";
 
 /** Whether the path, or its place where there is nothing, is out of the agent's own reach. Its folder must exist. */
 export function isOutOfReach(path: string, agent: Owner): boolean {
@@ -20,13 +21,4 @@ export function isOutOfReach(path: string, agent: Owner): boolean {
 
 export function isRoots(path: string): boolean {
   return lstat(path)?.uid === 0;
-}
-
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return undefined;
-    throw cause;
-  }
 }

@@ -2,10 +2,10 @@
  * data/audit.jsonl: one line for each call of a writing tool, refused ones too. Never a secret. A full file makes room:
  * audit.jsonl.1 is the one before, and so on.
  */
+import { writeAllSync } from "../bytes.ts";
 import type { Files } from "../config.ts";
 import { log } from "../log.ts";
 import { pause } from "../pause.ts";
-import { writeAllSync } from "../sandbox/bytes.ts";
 import type { RootFiles } from "../sandbox/files.ts";
 import type { Caller } from "../tool_definition.ts";
 import { fileLock, type Holder } from "./lock.ts";

@@ -2,8 +2,8 @@
  * The journal: every change is written here and fsynced before HAProxy hears of it. An entry without a mark belongs to a
  * change that was cut off, and is carried out by whoever holds the lock next; the checkpoint empties the file.
  */
+import { writeAllSync } from "../bytes.ts";
 import { AgentError } from "../errors.ts";
-import { writeAllSync } from "../sandbox/bytes.ts";
 import { ioError, isNamed, type RootFiles, type Signature } from "../sandbox/files.ts";
 import type { Change } from "./model.ts";
 

@@ -2,8 +2,8 @@
  * The file lock: whoever holds it may write, in every process and every room. It is also the fence against a terminated
  * worker, which may go on writing for seconds: its successor takes the lock first.
  */
+import { writeAllSync } from "../bytes.ts";
 import { AgentError } from "../errors.ts";
-import { writeAllSync } from "../sandbox/bytes.ts";
 import { ioError, isNamed, type RootFiles } from "../sandbox/files.ts";
 import { guard } from "../sandbox/guard.ts";
 

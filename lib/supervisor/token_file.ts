@@ -1,5 +1,6 @@
 /** The token file: `MCP_TOKEN=…` and `MCP_READONLY_TOKEN=…`, read by main alone. Only digests leave it. */
 import { dirname } from "node:path";
+import { writeAll } from "../bytes.ts";
 import { SettingsError } from "../config.ts";
 import { readSmallFile } from "../config/small_file.ts";
 import { log } from "../log.ts";
@@ -130,7 +131,7 @@ async function makeTokenFile(path: string): Promise<void> {
     using file = await Deno.open(temp, { write: true, createNew: true, mode: 0o600 });
     const text =
       `# Bearer tokens of haproxy-mcp, read again when this file changes.\nMCP_TOKEN=${token}\n`;
-    await file.write(new TextEncoder().encode(text));
+    await writeAll(file, new TextEncoder().encode(text));
     await file.sync();
     await Deno.link(temp, path).catch((cause) => {
       if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;

@@ -3,6 +3,7 @@
  * successors as NAME.original; what can't be taken is told, and never dropped without a word.
  */
 import { basename, dirname, join } from "node:path";
+import { counted } from "../counted.ts";
 import type { Settings } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { exists, type InitFiles, openFiles } from "../init/files.ts";
@@ -76,7 +77,7 @@ async function takeMap(files: InitFiles, { files: { map } }: Settings): Promise<
   const { added, left } = merged;
   return {
     done: [
-      `${path}: ${count(added.length, "wildcard")} of it stand in ${
+      `${path}: ${counted(added.length, "wildcard")} of it stand in ${
         basename(map)
       } now. It stays as it is ` +
       `and is not read again; ${basename(map)} as it was is ${
@@ -109,7 +110,7 @@ async function takeServersFile(
   return {
     done: [
       `${servers}: ${
-        count(taken.count, "server")
+        counted(taken.count, "server")
       }, by domain; by pool from the first change on. As it was: ${original}.`,
     ],
     left: taken.left.map((sentence) => `${original}, ${sentence}`),
@@ -153,7 +154,7 @@ async function lookAtCertificates(
     return strange.length === 0 ? {} : {
       done: [
         `${certificates}: serve renews ${
-          count(strange.length, "certificate")
+          counted(strange.length, "certificate")
         } of it by itself, once it has ` +
         "CF_Token. If acme.sh's cron job renews them too: acme.sh --uninstall-cronjob.",
       ],
@@ -174,5 +175,4 @@ function lookAtDatabases(root: string): Part {
   };
 }
 
-const count = (number: number, word: string) => `${number} ${word}${number === 1 ? "" : "s"}`;
 const octal = (mode: number) => (mode & 0o777).toString(8);

@@ -54,8 +54,7 @@ export function reloader(parts: ReloadParts) {
       const reconciled = await parts.exclusive(bringInLine);
       // The old worker may have taken this connection, just before it stopped to listen.
       if (!isNew(reconciled.process)) continue;
-      const serving = await readProcesses(runtime);
-      const lingering = serving.filter(({ key }) => key !== reconciled.process.key);
+      const lingering = (await readProcesses(runtime)).filter((each) => !isNew(each));
       return { ...reconciled, replaced: true, lingering };
     }
     const process = await readProcess(runtime).catch(() => undefined);

@@ -2,8 +2,8 @@
  * Files that are replaced together, whatever they held: staged, decided by one entry of a journal, put in place. What a
  * crash cuts off after that is carried on by whoever holds the lock next. HAProxy is not asked.
  */
-import { createHash } from "node:crypto";
 import { dirname } from "node:path";
+import { sha256 } from "../bytes.ts";
 import type { Files } from "../config.ts";
 import { AgentError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -101,8 +101,19 @@ export function replacement(files: RootFiles, paths: Files): Replacement {
           },
         );
       });
-      for (const file of apart) await file?.commit();
-      await files.syncFolders(changes.flatMap(({ file }, i) => roots[i] ? [file] : []));
+      await putApart().catch(async (cause) => {
+        await discardAll(apart);
+        throw new AgentError(
+          "OUTCOME_UNKNOWN",
+          `The restore is done but for what is root's: ${AgentError.from(cause).message}`,
+          { hint: "Put right what is named, then restore once more.", cause },
+        );
+      });
+
+      async function putApart(): Promise<void> {
+        for (const file of apart) await file?.commit();
+        await files.syncFolders(changes.flatMap(({ file }, i) => roots[i] ? [file] : []));
+      }
     },
     async finish() {
       const entry = await journal.read();
@@ -123,6 +134,3 @@ export function replacement(files: RootFiles, paths: Files): Replacement {
     await files.makeFolder(folder);
   }
 }
-
-const sha256 = (content: string | Uint8Array): string =>
-  createHash("sha256").update(content).digest("hex");

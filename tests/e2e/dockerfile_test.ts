@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { executable, startServe } from "../support/agent.ts";
 import { startHaproxy } from "../support/haproxy.ts";
-import { containerOptions, makeImageRoot, openPodman, podmanProblem } from "../support/podman.ts";
+import { podmanProblem } from "../support/podman.ts";
+import { containerOptions, makeImageRoot, openPodman } from "../support/podman_engine.ts";
 
 const problem = await podmanProblem();
 const DOCKERFILE = new URL("../../Dockerfile", import.meta.url).pathname;

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { readSettings } from "../../lib/config.ts";
 import type { AgentError } from "../../lib/errors.ts";
-import type { Mode } from "../../lib/sandbox/files.ts";
+import type { Mode, RootFiles } from "../../lib/sandbox/files.ts";
 import { replacement } from "../../lib/transaction/replacement.ts";
 import { startHaproxy } from "../support/haproxy.ts";
 import { openMoreTools, runningMap } from "../support/tools.ts";
@@ -92,6 +92,34 @@ Deno.test({
       "haproxy.cfg",
       "servers.json",
     ]);
+  },
+});
+
+Deno.test({
+  name: "what is root's alone, and can't be put in place, is named: the rest is done",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using root = await installedRoot();
+    const { files: paths } = readSettings({ HAPROXY_ROOT: root.root });
+    const config = join(root.root, "conf/haproxy.cfg");
+    const failing: RootFiles = {
+      ...root.files,
+      async stage(path, content, options) {
+        const staged = await root.files.stage(path, content, options);
+        const broken = () => Promise.reject(new Error("Input/output error (os error 5)"));
+        return path === config ? { ...staged, commit: broken } : staged;
+      },
+    };
+    const replacing = replacement(failing, paths);
+    const done = replacing.carryOut([
+      { file: config, text: "new\n", roots: true, lines: [] },
+      { file: paths.map, text: "a.test pool_1\n", lines: [] },
+    ]);
+    await assert.rejects(done, { code: "OUTCOME_UNKNOWN", message: /done but for what is root's/ });
+    assert.equal(await root.text("conf/domains.map"), "a.test pool_1\n");
+    assert.equal(await root.text("conf/haproxy.cfg"), "root's\n");
+    assert.equal(replacing.pending, false);
+    assert.equal((await root.names("conf")).some((name) => name.endsWith(".tmp")), false);
   },
 });
 

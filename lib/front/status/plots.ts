@@ -1,5 +1,5 @@
 /** The last 15 minutes as small pictures: SVG without a word of script or style, so that the page's policy allows it. */
-import { SAMPLE_MS, TRAFFIC_MS, type TrafficSample } from "../../overview.ts";
+import { GAP_MS, SAMPLE_MS, TRAFFIC_MS, type TrafficSample } from "../../overview.ts";
 import { asItIs, type Html, html } from "./markup.ts";
 import { type Part, part } from "./parts.ts";
 import { number, percent } from "./words.ts";
@@ -7,8 +7,6 @@ import { number, percent } from "./words.ts";
 /** The picture's own units: a second is one wide. */
 const WIDTH = TRAFFIC_MS / 1000;
 const HEIGHT = 100;
-/** Where a sample is missing the line is, too. */
-const GAP_MS = 3 * SAMPLE_MS;
 
 interface Point {
   readonly at: number;

@@ -3,6 +3,7 @@
  * file lock is held from the first look to the last rename, so it is one at a time. Whatever is cut off is finished, or
  * undone where HAProxy had refused it, by whoever holds the lock next.
  */
+import { sha256 } from "../../bytes.ts";
 import type { Files } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
 import { log } from "../../log.ts";
@@ -27,7 +28,7 @@ import type {
   PutRequest,
   RemoveOutcome,
 } from "./request.ts";
-import { certificateFinisher, sha256 } from "./unfinished.ts";
+import { certificateFinisher } from "./unfinished.ts";
 import { type CertificateWish, type CertificateWork, workOut } from "./work.ts";
 import { discardAll, previewOf, putInPlace, stageAll } from "../file_changes.ts";
 import { fellSilent } from "../late_commands.ts";

@@ -1,5 +1,5 @@
 /** Finishes the change of a certificate that was cut off, and undoes one that HAProxy refused half-way. */
-import { createHash } from "node:crypto";
+import { sha256 } from "../../bytes.ts";
 import { MAX_PEM, readPem } from "../../certificates/pem.ts";
 import type { Files } from "../../config.ts";
 import { AgentError } from "../../errors.ts";
@@ -36,8 +36,6 @@ export interface CertificateFinisher {
 
 /** What HAProxy says of a certificate itself: waiting does not help. */
 const REFUSALS = new Set(["CERTIFICATE", "REFUSED", "HAPROXY_REJECTED"]);
-
-export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 export function certificateFinisher(parts: CertificateFinisherParts): CertificateFinisher {
   const { files, paths, runtime, journal, turn } = parts;

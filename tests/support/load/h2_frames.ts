@@ -1,5 +1,6 @@
 /** As much of HTTP/2's framing (RFC 9113, sections 3.4 to 6) as a client of HAProxy needs. */
-import { concat, type Socket } from "./socket.ts";
+import { concat } from "../../../lib/bytes.ts";
+import type { Socket } from "./socket.ts";
 
 export const FRAME = {
   DATA: 0,
@@ -27,7 +28,7 @@ export function frame(
   view.setUint32(0, payload.length << 8 | type);
   view.setUint8(4, flags);
   view.setUint32(5, id);
-  return concat(head, payload);
+  return concat([head, payload]);
 }
 
 function uint32(value: number): Uint8Array<ArrayBuffer> {
@@ -37,11 +38,11 @@ function uint32(value: number): Uint8Array<ArrayBuffer> {
 }
 
 /** Empty settings, and a window for the whole connection that a test's small bodies never fill. */
-export const PREFACE = concat(
+export const PREFACE = concat([
   new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
   frame(FRAME.SETTINGS, 0, 0),
   frame(FRAME.WINDOW_UPDATE, 0, 0, uint32(2 ** 30)),
-);
+]);
 
 /** The frames that have come completely. */
 export function* parseFrames(socket: Socket) {

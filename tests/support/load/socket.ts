@@ -1,5 +1,6 @@
 /** A connection that is read and written by hand, so that nothing of what happens to it is hidden or mended. */
 import { setTimeout as delay } from "node:timers/promises";
+import { concat } from "../../../lib/bytes.ts";
 import { PATIENCE } from "./tally.ts";
 
 /** The certificate that is trusted, and the name in it: HAProxy's default one answers for every name. */
@@ -59,7 +60,7 @@ function wrap(connection: Deno.Conn): Socket {
     try {
       const length = await connection.read(chunk);
       if (length === null) ended = true;
-      else received = concat(received, chunk.subarray(0, length));
+      else received = concat([received, chunk.subarray(0, length)]);
     } catch (error) {
       ended = true;
       reason = error instanceof Error ? error.name : String(error);
@@ -118,14 +119,4 @@ export async function inTime<T>(promise: Promise<T>): Promise<T> {
   } finally {
     timer.abort();
   }
-}
-
-export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -1,4 +1,5 @@
-/** All bytes of an open file, read or written: a single call of the system may be cut short. */
+/** Bytes: all of an open file's, where a single call of the system may be cut short; several as one; their digest. */
+import { createHash } from "node:crypto";
 
 /** Bytes. */
 const SMALL = 64 * 1024;
@@ -36,3 +37,17 @@ export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
     written += file.writeSync(bytes.subarray(written));
   }
 }
+
+export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** In lower-case hex. */
+export const sha256 = (content: string | Uint8Array): string =>
+  createHash("sha256").update(content).digest("hex");
