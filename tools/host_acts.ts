@@ -25,6 +25,8 @@ export interface ReloadOrder {
   /** HAProxy has answered that the new worker serves. */
   readonly confirmed: boolean;
   readonly warnings: readonly ConfigMessage[];
+  /** The pids of old workers that serve on beside the new one, where the way can tell. */
+  readonly lingering?: readonly number[];
 }
 
 export interface HostStatus {

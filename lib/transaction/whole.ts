@@ -54,6 +54,8 @@ export interface Whole extends ReturnType<typeof replacer> {
    * CONFLICT where two HAProxys share the port.
    */
   still<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T>;
+  /** As `still`, for what looks at the files alone: reads go on meanwhile. Throws TIMEOUT. */
+  whileHeld<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Brings all of HAProxy to what disk says, and goes on after a refusal. */
   reconcile(): Promise<Reconciled>;
   /**
@@ -200,6 +202,7 @@ export function whole(parts: WholeParts): Whole {
         await parts.assertAlone();
         return await act();
       }),
+    whileHeld: (act, signal) => waitingWith(signal, parts.hold, act),
     reconcile: () => locked(bringInLine),
     restore: (request) => waitingWith(request.signal, locked, () => restore(request)),
     reload: reloader({ ...parts, bringInLine, putFilesInOrder }),

@@ -1,6 +1,11 @@
 /** haproxy_check_config, and what both tools of this group refuse. */
 import assert from "node:assert/strict";
-import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { makeFolder } from "../supervisor/host/fixtures.ts";
+import { eventually } from "../support/eventually.ts";
+import { HAPROXY_VERSIONS, haproxyBinary } from "../support/haproxy.ts";
+import { openPki } from "../support/pki.ts";
 import { openTools } from "../support/tools.ts";
 import { append } from "../support/edit_config.ts";
 
@@ -39,6 +44,35 @@ for (const version of HAPROXY_VERSIONS) {
     assert.ok(warning.line >= line && warning.message.length > 10, JSON.stringify(warning));
   });
 }
+
+Deno.test("a certificate that is gone for the length of a change does not make the configuration a broken one", async () => {
+  await using folder = await makeFolder();
+  await using pki = await openPki();
+  const ended = join(folder.path, "ended");
+  const binary = await folder.program(
+    "haproxy",
+    `${haproxyBinary("3.2")} "$@"; code=$?; echo >>${ended}; exit $code`,
+  );
+  await using rig = await openTools({ version: "3.2", host: { binary } });
+  const file = join(rig.haproxy.root, "certs/c.test.pem");
+  const { pem } = await pki.issue(["c.test"]);
+  await Deno.writeTextFile(file, pem, { mode: 0o600 });
+  await rig.call("load_cert", { domain: "c.test" });
+  for (const ask of [() => rig.call("check_config"), () => rig.call("reload", { dry_run: true })]) {
+    await Deno.remove(ended).catch(() => {});
+    const { asked } = await rig.context.transactions.whileHeld(async () => {
+      await Deno.rename(file, `${file}~`);
+      const asked = ask();
+      await eventually(() => Deno.stat(ended).then(() => true, () => false));
+      // A second check that does not wait for the change would end in this time.
+      await delay(500);
+      await Deno.rename(`${file}~`, file);
+      return { asked };
+    }, new AbortController().signal);
+    assert.match((await asked).text, /The configuration is valid\./);
+    assert.equal((await Deno.stat(ended)).size, 2);
+  }
+});
 
 Deno.test("another program than HAProxy does not check anything", async () => {
   for (const binary of ["/bin/true", "/bin/false", "/bin/ls"]) {

@@ -251,13 +251,16 @@ for (const version of HAPROXY_VERSIONS) {
         account: { user: "nobody", group: "nogroup" },
         wrapper: ["setpriv", "--bounding-set=-kill"],
       });
-      const old = await rig.haproxy.workerPid();
-      const error = await rig.refused("reload");
-      assert.equal(error.code, "RELOAD_FAILED");
-      assert.match(error.message, new RegExp(`so does the old one \\(${old}\\)`));
-      assert.match(error.hint!, /CAP_KILL/);
-      // Its SIGTERM would not reach them either.
-      await rig.haproxy.kill9();
+      try {
+        const old = await rig.haproxy.workerPid();
+        const error = await rig.refused("reload");
+        assert.equal(error.code, "RELOAD_FAILED");
+        assert.match(error.message, new RegExp(`so does the old one \\(${old}\\)`));
+        assert.match(error.hint!, /CAP_KILL/);
+      } finally {
+        // Its SIGTERM would not reach them either.
+        await rig.haproxy.kill9();
+      }
     },
   });
 }

@@ -4,6 +4,7 @@ import { AgentError } from "../../errors.ts";
 import { pause } from "../../pause.ts";
 import { askMaster, masterAddress } from "./master_cli.ts";
 import { parseMessages } from "./messages.ts";
+import { workersThatStay } from "./old_workers.ts";
 import { type Look, problemOf, reloadError, type Way } from "./way.ts";
 
 /** A big configuration takes its time: the answer comes when it is loaded. */
@@ -68,7 +69,10 @@ export function masterWay({ master, masterSocket }: HostSettings): Way {
         if (!busy || performance.now() >= busyUntil) break;
       }
       if (/^Success=1$/m.test(answer)) {
-        return { way: "master", confirmed: true, warnings: parseMessages(answer).warnings };
+        const { warnings } = parseMessages(answer);
+        // The reload is done, whatever comes of this question.
+        const lingering = await workersThatStay(address, signal).catch(() => []);
+        return { way: "master", confirmed: true, warnings, lingering };
       }
       throw reloadError(
         answer,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  parseOldWorkers,
   parseServersConn,
   parseWorkers,
   requestsOfOldWorkers,
@@ -7,7 +8,7 @@ import {
 import { freePort } from "../../support/ports.ts";
 import { hostSettings, makeFolder, never } from "./fixtures.ts";
 
-Deno.test("parseWorkers takes the workers of both kinds, and no master", () => {
+Deno.test("parseWorkers takes the workers of both kinds, and no master; parseOldWorkers the old ones", () => {
   const text = `#<PID>          <type>          <reloads>       <uptime>        <version>
 4963            master          1 [failed: 0]   0d00h00m01s     3.2.26-1
 # workers
@@ -17,6 +18,8 @@ Deno.test("parseWorkers takes the workers of both kinds, and no master", () => {
 
 `;
   assert.deepEqual(parseWorkers(text), [4970, 4955]);
+  assert.deepEqual(parseOldWorkers(text), [4955]);
+  assert.deepEqual(parseOldWorkers(`${text.split("# old")[0]}# programs\n\n`), []);
   assert.deepEqual(parseWorkers(""), []);
 });
 

@@ -14,7 +14,7 @@ for (const version of HAPROXY_VERSIONS) {
     const worker = await haproxy.workerPid();
     const { reload } = acts(haproxy.root, { HAPROXY_MASTER: haproxy.masterAddress });
     const order = await reload(undefined, call);
-    assert.deepEqual([order.way, order.confirmed], ["master", true]);
+    assert.deepEqual([order.way, order.confirmed, order.lingering], ["master", true, []]);
     const { current } = parseProcesses(await haproxy.master("show proc"));
     assert.ok(current.length === 1 && current[0] !== worker);
     // The one that leaves may still take a connection of the socket that both have.

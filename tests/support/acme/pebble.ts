@@ -43,6 +43,9 @@ export interface Pebble extends AsyncDisposable {
 }
 
 const ATTEMPTS = 5;
+const START_MS = 30_000;
+/** The resolver waits 15 s for the answer to a question that came before the server listened. */
+const LOOKUP_MS = 1_000;
 
 /** The shell becomes the program; its output goes straight to the file and not through the test. */
 const LAUNCHER = `
@@ -170,7 +173,8 @@ async function tryPebble(options: PebbleOptions): Promise<Pebble | undefined> {
       // Each call adds a record, and an answer with many of them is cut off.
       if (!isProbeSet) await pebble.setTxt("probe.rig", probe);
       isProbeSet = true;
-      const [[value]] = await lookUpTxt(pebble.dnsServer, "probe.rig");
+      const signal = AbortSignal.timeout(LOOKUP_MS);
+      const [[value]] = await lookUpTxt(pebble.dnsServer, "probe.rig", signal);
       await (await fetch(directory, { client })).body?.cancel();
       return value === probe;
     } catch {
@@ -178,7 +182,9 @@ async function tryPebble(options: PebbleOptions): Promise<Pebble | undefined> {
     }
   }
   try {
-    await eventually(answers);
+    await eventually(answers, START_MS).catch(async (cause) => {
+      throw new Error(`Pebble ${version} does not answer:\n${await logs()}`, { cause });
+    });
     if (!names.exited && !ca.exited) {
       await pebble.clearTxt("probe.rig");
       return pebble;
@@ -196,10 +202,15 @@ async function tryPebble(options: PebbleOptions): Promise<Pebble | undefined> {
 }
 
 /** A TXT record's values at one server, each in its character strings; none is an empty list. */
-export async function lookUpTxt(server: string, name: string): Promise<string[][]> {
+export async function lookUpTxt(
+  server: string,
+  name: string,
+  signal?: AbortSignal,
+): Promise<string[][]> {
   const [ipAddr, port] = server.split(":");
+  const nameServer = { ipAddr, port: Number(port) };
   try {
-    return await Deno.resolveDns(name, "TXT", { nameServer: { ipAddr, port: Number(port) } });
+    return await Deno.resolveDns(name, "TXT", { nameServer, signal });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
