@@ -54,8 +54,14 @@ export function commandLine(rooms: RoomEntries, finish: Finish): Command {
       throw new CommanderError(EXIT.done, "commander.version", "");
     })
     .addHelpText("after", "\nExample: haproxy-mcp call haproxy_list_domains")
-    // Colours would be asked of the environment; the texts have none.
-    .configureOutput({ getOutHasColors: () => false, getErrHasColors: () => false })
+    .configureOutput({
+      // Colours would be asked of the environment; the texts have none.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      // As all that we print: a reader that has enough (`| head`) is no fault.
+      writeOut: (text) => console.log(text.trimEnd()),
+      writeErr: (text) => console.error(text.trimEnd()),
+    })
     .exitOverride();
   const commands = [
     serveCommand(rooms, finish),

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import project from "../../deno.json" with { type: "json" };
 import { startHaproxy } from "../support/haproxy.ts";
-import { makeRoot, runAgent, startAgent } from "../support/rooms/agent.ts";
+import { agentCommand, makeRoot, runAgent, startAgent } from "../support/rooms/agent.ts";
 
 interface Root extends AsyncDisposable {
   readonly path: string;
@@ -35,6 +35,16 @@ for (const command of [[], ...COMMANDS.map((name) => [name])]) {
     assert.equal(stdout.match(/^Example: haproxy-mcp |^Example: claude mcp add /gm)?.length, 1);
   });
 }
+
+Deno.test("a reader of the output that has enough is no fault", async () => {
+  for (const args of [["--help"], ["call", "--help"], ["man"], ["tools", "--json"]]) {
+    const piped = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+    await using child = agentCommand(args, {}, piped).spawn();
+    await child.stdout.cancel();
+    const { code } = await child.status;
+    assert.deepEqual([args, code, await child.stderr.text()], [args, 0, ""]);
+  }
+});
 
 for (
   const [args, message] of [
