@@ -34,13 +34,16 @@ for (const version of HAPROXY_VERSIONS) {
     await using rig = await openTools({ version });
     await rig.call("add_domain", { domain: "a.test", ip: "127.0.0.1", http_port: 9 });
     assert.deepEqual((await rig.call("check_config")).structured.warnings, []);
+    const again = await append(rig, "global\n    maxconn 10\n    maxconn 20\n");
+    const ignored = (await rig.call("check_config")).structured.warnings as { line: number }[];
+    assert.deepEqual(ignored.map(({ line }) => line), [again + 2], "the second one does not hold");
     const line = await append(
       rig,
       "frontend f\n    mode http\n    use_backend pool_1\n    http-request deny\n",
     );
     const { structured } = await rig.call("check_config");
     assert.equal(structured.valid, true);
-    const [warning] = structured.warnings as { line: number; message: string }[];
+    const [_, warning] = structured.warnings as { line: number; message: string }[];
     assert.ok(warning.line >= line && warning.message.length > 10, JSON.stringify(warning));
   });
 }

@@ -2,9 +2,9 @@
 import type { ConfigMessage } from "../../../tools/host_acts.ts";
 
 export interface Messages {
-  /** The [ALERT] lines. */
+  /** The [ALERT] lines that HAProxy does not get over. */
   readonly errors: readonly ConfigMessage[];
-  /** The [WARNING] lines. */
+  /** The [WARNING] lines, and the alerts after which HAProxy goes on. */
   readonly warnings: readonly ConfigMessage[];
   /** An error is about the configuration, and not about what HAProxy met when it started on it: a taken port, rights. */
   readonly aboutConfig: boolean;
@@ -27,13 +27,18 @@ const STATES = /^(?:Server \S+\/\S+ |(?:backend|proxy) '?\S+'? has no server ava
 /** What starts like this is said once the configuration has been read; `[haproxy.main()] ` is a place in HAProxy's code. */
 const AT_START = /^(?:Binding \[|Starting \[|Failed to get the sockets|\[\S*\(\)\] )/;
 
+/** Ends an alert that refuses nothing: `'maxconn' already specified. Continuing.`; the first value holds then. */
+const GOES_ON = /\bContinuing\.$/;
+
 /** Reads every [ALERT] and [WARNING] of `text`; what HAProxy says otherwise is left out. */
 export function parseMessages(text: string): Messages {
   const entries = readEntries(text);
-  const alerts = entries.filter(({ level }) => level === "ALERT");
+  const isAlert = ({ level, text }: Entry) => level === "ALERT" && !GOES_ON.test(text);
+  const alerts = entries.filter(isAlert);
   const real = alerts.filter(({ text }) => !isSummary(text));
-  const warnings = entries.filter(({ level, text }) =>
-    level === "WARNING" && !isSummary(text) && !STATES.test(text)
+  const warnings = entries.filter((entry) =>
+    /^(?:ALERT|WARNING)$/.test(entry.level) && !isAlert(entry) && !isSummary(entry.text) &&
+    !STATES.test(entry.text)
   );
   return {
     errors: (real.length > 0 ? real : alerts).map(toMessage),

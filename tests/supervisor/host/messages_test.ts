@@ -128,6 +128,18 @@ Deno.test("parseMessages tells what is wrong with the configuration from what we
   assert.equal(parseMessages("[ALERT]    (1) : Proxy 'f': no such thing\n").aboutConfig, true);
 });
 
+Deno.test("parseMessages takes an alert after which HAProxy goes on for a warning", () => {
+  const text =
+    `[ALERT]    (1) : config : parsing [h.cfg:5] : 'maxconn' already specified. Continuing.
+[ALERT]    (1) : config : parsing [h.cfg:9] : unknown keyword 'bogus' in 'frontend' section
+`;
+  const { errors, warnings } = parseMessages(text);
+  assert.deepEqual(errors.map(({ line }) => line), [9]);
+  assert.deepEqual(warnings, [
+    { file: "h.cfg", line: 5, message: "'maxconn' already specified. Continuing." },
+  ]);
+});
+
 Deno.test("parseMessages keeps a summary where there is nothing else", () => {
   const text = "[ALERT]    (1) : config : Fatal errors found in configuration.\n";
   const { errors, aboutConfig } = parseMessages(text);
