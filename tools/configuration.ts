@@ -253,7 +253,9 @@ function servingAfter(
       "HAProxy's log says why the new worker did not start: a port in use, a file that it can't read.",
     );
   }
-  const old = [...new Set([...known, ...lingering.map(({ pid }) => pid)])];
+  // After somebody else's reload that failed, the master calls the one that serves an old one.
+  const old = [...new Set([...known, ...lingering.map(({ pid }) => pid)])]
+    .filter((pid) => pid !== process.pid);
   if (old.length > 0) {
     const pids = old.join(", ");
     throw failed(
