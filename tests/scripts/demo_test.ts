@@ -122,18 +122,18 @@ Deno.test("startHaproxy takes other ports when one was lost", async () => {
   const [haproxy, agent] = [Deno.env.get("HAPROXY_3_2"), Deno.env.get("HAPROXY_MCP")];
   assert.ok(haproxy && agent, "HAPROXY_3_2 and HAPROXY_MCP are not set: run scripts/test.sh");
   const root = await Deno.makeTempDir();
-  // freePort looks for TCP: that UDP is taken, HAProxy finds out.
-  const taken = createSocket("udp4").bind(0, "127.0.0.1");
-  await once(taken, "listening");
   const random = Math.random;
-  // freePort draws from 10000 to 31999: the HTTP port from those above, which no other test has, then the taken one.
-  const draws = [32_000 + Math.floor(random() * 768), taken.address().port]
-    .map((port) => (port - 10_000 + 0.5) / 22_000);
+  // From those between freePort's, below 32000, and the kernel's for outgoing connections, from 32768: nobody else's.
+  const [http, https] = [32_000, 32_384].map((lowest) => lowest + Math.floor(random() * 384));
+  // freePort looks for TCP: that UDP is taken, HAProxy finds out.
+  const taken = createSocket("udp4").bind(https, "127.0.0.1");
+  await once(taken, "listening");
+  const draws = [http, https].map((port) => (port - 10_000 + 0.5) / 22_000);
   Math.random = () => draws.shift() ?? random();
   let started: Haproxy | undefined;
   try {
     started = await startHaproxy({ root, haproxy, agent, sh: "/bin/sh", onLost: () => {} });
-    assert.notEqual(started.ports.https, taken.address().port);
+    assert.notEqual(started.ports.https, https);
     assert.equal(draws.length, 0);
     assert.match(await Deno.readTextFile(`${root}/haproxy.log`), /cannot bind/i);
     assert.ok(await started.workerPid());
