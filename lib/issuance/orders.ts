@@ -38,10 +38,7 @@ export function orders(parts: OrdersParts) {
 
   /** By a digest: a long domain makes no file's name with anything beside it. */
   const keptFile = (domain: string) =>
-    join(
-      paths.acmeFolder,
-      `kept-${sha256(domain).slice(0, 16)}.json`,
-    );
+    join(paths.acmeFolder, `kept-${sha256(domain).slice(0, 16)}.json`);
 
   /** @param fresh whatever is kept is passed over: its key may be the reason for this order */
   async function orderAndDeploy(
