@@ -5,25 +5,23 @@ import type { StatRow } from "../lib/runtime/parse.ts";
 import type { Desired } from "../lib/state/model.ts";
 import type { Guard } from "../lib/transaction/request.ts";
 import { usersOf } from "./places.ts";
-import { takesRequests } from "./server_rows.ts";
 
 /**
- * The guard against taking `slot` out of service; undefined where no domain uses the pool. A server that HAProxy has lost
- * counts as healthy: the change itself brings the pool in line.
+ * The guard against taking `slot` out of service; undefined where no domain uses the pool. State and weight are those on
+ * disk, since the change itself brings the pool in line: what a reload has lost or a hand has set in HAProxy counts for
+ * nothing. HAProxy is asked for the verdict of its checks.
  */
 export function lastHealthyGuard(desired: Desired, pool: string, slot: number): Guard | undefined {
   if (desired.keysOf(pool).size === 0) return undefined;
   const leaving = serverName(pool, slot);
-  const ready = new Set(
-    [...desired.slotsOf(pool)].filter(([, { state }]) => state === "ready")
-      .map(([slot]) => serverName(pool, slot)),
-  );
-  const isLost = ({ svname, status }: StatRow) => ready.has(svname) && status === "MAINT";
+  const wanted = [...desired.slotsOf(pool)]
+    .filter(([, { state, weight }]) => state === "ready" && weight > 0)
+    .map(([slot]) => serverName(pool, slot));
   return {
     pool,
     check(rows) {
-      const healthy = rows.filter((row) => takesRequests(row) || isLost(row))
-        .map((row) => row.svname);
+      const bySlot = new Map(rows.map((row) => [row.svname, row]));
+      const healthy = wanted.filter((name) => isUsable(bySlot.get(name)));
       if (!healthy.includes(leaving) || healthy.length > 1) return;
       throw new AgentError(
         "REFUSED",
@@ -35,4 +33,9 @@ export function lastHealthyGuard(desired: Desired, pool: string, slot: number): 
       );
     },
   };
+}
+
+/** True unless haproxy.cfg lacks the slot, or checks find its server down. */
+function isUsable(row: StatRow | undefined): boolean {
+  return row !== undefined && !/^(DOWN|NOLB)\b/.test(row.status ?? "");
 }

@@ -186,8 +186,6 @@ export function fullName({ backend, server }: Pick<ServerRow, "backend" | "serve
 }
 
 /** True where HAProxy gives the server new requests: up or unchecked, and of a weight. Its status may be `UP 1/2`. */
-export function takesRequests({ status = "", weight = "0" }: StatRow): boolean {
-  return /^(UP|no check)\b/.test(status) && Number(weight) > 0;
+export function isHealthy({ row }: ServerRow): boolean {
+  return row !== undefined && /^(UP|no check)\b/.test(row.status ?? "") && Number(row.weight) > 0;
 }
-
-export const isHealthy = ({ row }: ServerRow): boolean => row !== undefined && takesRequests(row);

@@ -36,7 +36,8 @@ async function playAll(version: HaproxyVersion, seeds: readonly number[]): Promi
     });
     if (faults.length === 0) continue;
     const found = faults.map(({ kind, what }) => `${kind}: ${what}`).join("\n");
-    assert.fail(`HAProxy ${version}, sequence ${seed}:\n${actions.join("\n")}\n\n${found}`);
+    // What is read when only the end of a log is left comes last.
+    assert.fail(`${actions.join("\n")}\n\nHAProxy ${version}, sequence ${seed}:\n${found}`);
   }
 }
 

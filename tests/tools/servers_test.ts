@@ -284,12 +284,30 @@ Deno.test("a dry run of a server change says what would change, and changes noth
   assert.deepEqual(await rig.snapshot(), before);
 });
 
-Deno.test("a server that HAProxy has lost counts as healthy: the last one is kept also before it is brought in line", async () => {
+Deno.test("which server is the last healthy one disk says, also while HAProxy lacks a change: that is made up for with this one", async () => {
   await using rig = await openTools({ heal: false });
+  const slot = (slot: number) => ({ domain: "l.test", slot });
+  const byHand = (change: string) => rig.haproxy.runtime(`set server pool_1/${change}`);
+  const leave = (number: number) =>
+    rig.call("set_server_state", { ...slot(number), state: "maint", dry_run: true }).then(
+      () => "done",
+      ({ code }) => code,
+    );
   await rig.call("add_domain", { domain: "l.test", ip: "127.0.0.1" });
-  await rig.call("add_server", { domain: "l.test", ip: "127.0.0.2" });
-  await rig.call("set_server_state", { domain: "l.test", slot: 2, state: "maint" });
-  await rig.haproxy.runtime("set server pool_1/pool_1_1 state maint");
-  const { code } = await rig.refused("remove_server", { domain: "l.test", slot: 1 });
-  assert.equal(code, "REFUSED");
+  await rig.call("add_server", { ...slot(2), ip: "127.0.0.2" });
+  for (const lost of ["pool_1_2 state maint", "pool_1_2 state drain", "pool_1_2 weight 0"]) {
+    await byHand(lost);
+    assert.equal(await leave(1), "done", lost);
+    await byHand("pool_1_2 state ready");
+    await byHand("pool_1_2 weight 1");
+  }
+  await rig.call("set_server_state", { ...slot(2), state: "drain" });
+  for (const lost of ["pool_1_1 state maint", "pool_1_1 state drain", "pool_1_2 state ready"]) {
+    await byHand(lost);
+    assert.equal(await leave(1), "REFUSED", lost);
+  }
+  // What HAProxy has been given by hand alone goes with the change.
+  await byHand("pool_1_3 addr 127.0.0.3 port 80");
+  await byHand("pool_1_3 state ready");
+  assert.equal(await leave(1), "REFUSED");
 });

@@ -102,9 +102,10 @@ async function newOrder(
   try {
     placed = await place({ identifiers, ...replaces && renewalInfo && { replaces } });
   } catch (cause) {
-    // Another account's, one that is replaced already or forgotten: whatever the reason, a plain order is none of it.
+    // Another account's, one that is replaced already, forgotten or not known yet, for which Pebble answers 500: whatever
+    // the reason, a plain order is none of it. A CA that is busy is left alone.
     const status = cause instanceof AgentError ? Number(cause.details?.status) : NaN;
-    const refused = status >= 400 && status < 500 && status !== 429;
+    const refused = status >= 400 && status !== 429 && status !== 503;
     if (!replaces || !refused) throw cause;
     log.info(`${AgentError.from(cause).message} It is ordered without naming what it replaces.`);
     placed = await place({ identifiers });

@@ -97,7 +97,7 @@ Deno.test("order adds no record for what the CA takes for proved already", async
 });
 
 Deno.test("order names the certificate that it replaces, and goes without where the CA refuses that", async () => {
-  await using rig = await startAcmeRig();
+  await using rig = await startAcmeRig({ faults: true });
   await using beside = await openBeside(rig);
   const account = await beside.register();
   const first = await beside.order({ domain: "example.test", account });
@@ -107,7 +107,17 @@ Deno.test("order names the certificate that it replaces, and goes without where 
   // A second order can't replace it once more.
   const third = await beside.order({ domain: "example.test", account, replaces });
   assert.match(third.certificates, /BEGIN CERTIFICATE/);
-  await beside.order({ domain: "example.test", account, replaces: "bm9ib2R5.AQ" });
+  // Another CA's; and one of this CA that it does not know.
+  for (const unknown of ["bm9ib2R5.AQ", replaces.replace(/[^.]+$/, "AQ")]) {
+    await beside.order({ domain: "example.test", account, replaces: unknown });
+  }
+  // A CA that is busy is not asked twice.
+  rig.ca.failNext({ status: 503, match: "order-plz", body: "<html>" });
+  const { message } = await failure(
+    rig,
+    beside.order({ domain: "example.test", account, replaces: "bm9ib2R5.AQ" }),
+  );
+  assert.match(message, /answered 503/);
   await assertNoRecordLeft(rig, "example.test");
 });
 

@@ -13,8 +13,6 @@ export interface Told {
 }
 
 export interface Doubts extends Omit<Circumstances, "given"> {
-  /** Servers whose state or weight somebody has changed behind the agent's back: a guard sees that one, or ours. */
-  readonly isDoubtful: (pool: string) => boolean;
   /** What was seen of a domain whose adding nobody answered. */
   readonly poolSeen?: (key: string) => string | undefined;
 }
@@ -35,40 +33,30 @@ export function candidates(
 }
 
 function afters(model: SiteModel, { call, heard, disturbed, crowded }: Told, doubts: Doubts) {
-  const outcomes = possible(model, call, heard, doubts);
-  const done = (outcome: Outcome): SiteModel[] => {
-    if ("code" in outcome) return [];
+  const expected = expectedOf(model, call, heard, doubts);
+  const done = (): SiteModel[] => {
+    if ("code" in expected) return [];
     const after = structuredClone(model);
-    outcome.apply(after);
+    expected.apply(after);
     return [after];
   };
-  if ("unknown" in heard) return [model, ...outcomes.flatMap(done)];
-  if ("done" in heard) {
-    return outcomes.filter((outcome) => "says" in outcome && isSaid(outcome.says, heard.done))
-      .slice(0, 1).flatMap(done);
-  }
+  if ("unknown" in heard) return [model, ...done()];
+  if ("done" in heard) return "says" in expected && isSaid(expected.says, heard.done) ? done() : [];
   const { refused } = heard;
-  const expected = outcomes.some((outcome) => "code" in outcome && outcome.code === refused) ||
+  const isRight = ("code" in expected && expected.code === refused) ||
     (refused === "HAPROXY_UNREACHABLE" && disturbed) ||
     (refused === "CAPACITY" && crowded && call.tool === "add_domain");
-  return expected ? [model] : [];
+  return isRight ? [model] : [];
 }
 
-function possible(model: SiteModel, call: Call, heard: Heard, doubts: Doubts): Outcome[] {
-  const { poolSeen, isDoubtful } = doubts;
-  const { tool, args } = call;
+function expectedOf(model: SiteModel, { tool, args }: Call, heard: Heard, doubts: Doubts): Outcome {
   const adding = tool === "add_domain" && !args.share_with;
   const given = !adding
     ? undefined
     : "done" in heard
     ? heard.done.pool as string
-    : poolSeen?.(keyOf(args.domain));
-  const outcome = outcomeOf(model, call, { ...doubts, ...given !== undefined && { given } });
-  const guarded = args.state !== "ready" && ["remove_server", "set_server_state"].includes(tool);
-  const pool = args.backend ?? model.map.get(keyOf(args.domain));
-  if (!guarded || args.force || !isDoubtful(pool)) return [outcome];
-  const forced = outcomeOf(model, { tool, args: { ...args, force: true } }, doubts);
-  return "code" in forced ? [forced] : [forced, { code: "REFUSED" }];
+    : doubts.poolSeen?.(keyOf(args.domain));
+  return outcomeOf(model, { tool, args }, { ...doubts, ...given !== undefined && { given } });
 }
 
 /** What the contract says is in the answer. */

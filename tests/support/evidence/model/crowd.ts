@@ -109,9 +109,7 @@ async function tell(play: Play, caller: Caller, name: string, call: Call): Promi
 /** Finds out what the calls have made of the site, and has the model say the same. */
 async function settle(play: Play, caller: Caller, owner: Owner, told: readonly Told[]) {
   const { usable, shape } = play;
-  const isDoubtful = (pool: string) =>
-    [...play.drift].some((subject) => subject.startsWith(`${pool}_`));
-  const doubts: Doubts = { shape, usable, isDoubtful };
+  const doubts: Doubts = { shape, usable };
   const fail = (kind: Fault["kind"], what: string) => {
     const calls = told.map(({ call, heard }) =>
       `${JSON.stringify(call)}: ${JSON.stringify(heard)}`
