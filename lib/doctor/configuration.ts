@@ -221,6 +221,29 @@ function statsMaxconn(seen: Seen): Finding {
   );
 }
 
+/**
+ * 3.0's master binds its CLI without SO_REUSEPORT, forks the worker and binds once more as a process that reads no
+ * haproxy.cfg. A worker that has not closed its copy by then, for want of CPU time, makes that fail, and the master ends;
+ * 3.1 does it in another order.
+ */
+function masterCli(seen: Seen): Finding {
+  const { master, masterSocket } = seen.settings.host;
+  if (master === undefined || master.startsWith("/")) {
+    return ok("HAPROXY_MASTER names no master CLI on a port");
+  }
+  const { version } = need(asked(seen, "process"));
+  const [line] = linesOf(sectionsOf(seen), "global", "noreuseport");
+  if (!/^3\.0\b/.test(version) || !line) return ok(`the master CLI is at ${master}`);
+  return warning(
+    `${
+      at(seen, line)
+    }noreuseport, and the master CLI is on a port, ${master}: with both HAProxy ${version} may end as a ` +
+      "whole when it starts or reloads on a busy machine",
+    `Start HAProxy with its master CLI on a unix socket, \`-S ${masterSocket},mode,600\`, and take HAPROXY_MASTER out; or ` +
+      "take noreuseport out of haproxy.cfg; or run HAProxy 3.2 or newer.",
+  );
+}
+
 export const CONFIGURATION_CHECKS: readonly Check[] = [
   {
     name: "haproxy-cfg",
@@ -258,5 +281,12 @@ export const CONFIGURATION_CHECKS: readonly Check[] = [
     group: "configuration",
     looksFor: "enough connections to the Runtime API",
     judge: statsMaxconn,
+  },
+  {
+    name: "master-cli",
+    group: "configuration",
+    looksFor:
+      "a master CLI that HAProxy 3.0 outlives: on a unix socket where haproxy.cfg has noreuseport",
+    judge: masterCli,
   },
 ];

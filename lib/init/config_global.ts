@@ -38,6 +38,7 @@ global
     stats timeout 30s
     stats maxconn 50
     # A second HAProxy on the same addresses fails to start, else both would get half of the traffic.
+    # HAProxy 3.0 wants its master CLI (-S) on a unix socket then.
     noreuseport
     # Read at every start and reload. haproxy-mcp keeps it true: do not edit.
     server-state-file ${serverState}

@@ -9,6 +9,7 @@ import {
 import { looksUpSlots } from "../../lib/doctor/slot_lines.ts";
 import { haproxyConfig } from "../../lib/init/config.ts";
 import { defaultOptions } from "../../lib/init/options.ts";
+import { withoutNoreuseport } from "../support/edit_config.ts";
 import { CONFIG, judge, ROOT, saw, told, unseen } from "./seen.ts";
 
 const withConfig = (config: string, more = {}) => ({ seen: { config: saw(config) }, ...more });
@@ -112,6 +113,23 @@ Deno.test("setcap is wanted where workers become another user and QUIC has a por
   assert.match(told("setcap", withConfig(CONFIG)), /^ok: HAProxy's workers keep the rights/);
   const high = haproxyConfig({ ...defaultOptions(ROOT), account, httpPort: 8080, httpsPort: 8443 });
   assert.match(told("setcap", withConfig(high)), /^skipped: .*below 1024/);
+});
+
+Deno.test("master-cli: on a port it is a risk for HAProxy 3.0 alone, and there with noreuseport alone", () => {
+  const tell = (version: string, master: string, config = CONFIG) => {
+    const process = saw({ pid: 7, version, startedAt: 0, uptime: 1, stopping: false, key: "7@1" });
+    return told("master-cli", {
+      ...withConfig(config),
+      haproxy: { process },
+      env: { HAPROXY_MASTER: master },
+    });
+  };
+  const port = "127.0.0.1:9998";
+  assert.match(tell("3.0.11-1", port), /^warning: .*noreuseport.*port, 127\.0\.0\.1:9998:/);
+  assert.match(tell("3.0.11-1", port, withoutNoreuseport(CONFIG)), /^ok: /);
+  assert.match(tell("3.0.11-1", `${ROOT}/run/master.sock`), /^ok: /);
+  assert.match(tell("3.2.26-1", port), /^ok: /);
+  assert.match(told("master-cli"), /^ok: /);
 });
 
 Deno.test("state-file: what HAProxy said at its start counts until the file is good and both see the same one", () => {

@@ -1,6 +1,7 @@
 /** HAProxy comes up right from its files alone: after kill -9, after SIGUSR2, and in its chroot. */
 import assert from "node:assert/strict";
 import { startBackend } from "../support/backend.ts";
+import { withNoreuseport } from "../support/edit_config.ts";
 import { type Haproxy, HAPROXY_VERSIONS, startHaproxy } from "../support/haproxy.ts";
 import { request } from "../support/request.ts";
 import { chooseAccount } from "../../lib/init/host.ts";
@@ -97,10 +98,11 @@ for (const version of HAPROXY_VERSIONS) {
   });
 
   Deno.test(`a second HAProxy on the same ports does not start: ${version}`, async () => {
-    await using first = await startHaproxy({ version, pools: 1 });
+    const options = { version, pools: 1, edit: withNoreuseport };
+    await using first = await startHaproxy(options);
     const { httpPort, httpsPort, api } = first.options;
     await assert.rejects(
-      startHaproxy({ version, pools: 1, httpPort, httpsPort, api }),
+      startHaproxy({ ...options, httpPort, httpsPort, api }),
       /ports/,
     );
     assert.match(await get(first, "example.com"), /^404/);

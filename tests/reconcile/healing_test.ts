@@ -6,7 +6,8 @@ import { runtimeClient } from "../../lib/runtime/connection.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
 import { captureLog } from "../support/log.ts";
-import { startRival, withoutNoreuseport } from "../support/rival.ts";
+import { withoutNoreuseport } from "../support/edit_config.ts";
+import { startRival } from "../support/rival.ts";
 
 /** Healing that only notes which processes it would bring in line. */
 async function watch(haproxy: Haproxy) {

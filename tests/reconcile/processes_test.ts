@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { processThat, readProcess, readProcesses } from "../../lib/reconcile/processes.ts";
 import { runtimeClient } from "../../lib/runtime/connection.ts";
 import { type Haproxy, HAPROXY_VERSIONS, startHaproxy } from "../support/haproxy.ts";
-import { startRival, withoutNoreuseport } from "../support/rival.ts";
+import { withoutNoreuseport } from "../support/edit_config.ts";
+import { startRival } from "../support/rival.ts";
 
 const clientOf = ({ options: { api } }: Haproxy) =>
   runtimeClient({ host: api.address, port: api.port });

@@ -7,3 +7,11 @@ export async function append({ haproxy: { configFile } }: ToolRig, lines: string
   await Deno.writeTextFile(configFile, before + lines);
   return before.split("\n").length;
 }
+
+/** haproxy.cfg's text where no second HAProxy may, as `init` writes it. */
+export const withNoreuseport = (config: string): string =>
+  withoutNoreuseport(config).replace(/^global$/m, "global\n    noreuseport");
+
+/** haproxy.cfg's text where a second HAProxy may listen on the same addresses. */
+export const withoutNoreuseport = (config: string): string =>
+  config.replace(/^ *noreuseport$/m, "");

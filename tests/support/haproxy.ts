@@ -12,6 +12,7 @@
 import { join } from "node:path";
 import { writeLayout } from "../../lib/init/layout.ts";
 import { defaultOptions, hostPort, type InitOptions, paths } from "../../lib/init/options.ts";
+import { withoutNoreuseport } from "./edit_config.ts";
 import { ask, parseProcesses, runtimePid, until, untilReplaced } from "./haproxy_cli.ts";
 import { LEASH } from "./leash.ts";
 import { freePort } from "./ports.ts";
@@ -98,7 +99,12 @@ export async function startHaproxy(wishes: HaproxyOptions = {}): Promise<Haproxy
     masterPort = freePort();
     options = withFreePorts({ ...defaultOptions(root), bind: ["127.0.0.1"], ...init, root }, init);
     await writeLayout(options, { force: true });
-    await Deno.writeTextFile(configFile, edit(await Deno.readTextFile(configFile)));
+    const config = await Deno.readTextFile(configFile);
+    // On a busy machine 3.0's master would end now and then: its CLI is on a port (doctor's check master-cli).
+    await Deno.writeTextFile(
+      configFile,
+      edit(version === "3.0" ? withoutNoreuseport(config) : config),
+    );
   }
 
   /** @returns false when a port was lost to somebody else */

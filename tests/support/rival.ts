@@ -10,10 +10,6 @@ export interface Rival extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** For `edit` of the first one's options. */
-export const withoutNoreuseport = (config: string): string =>
-  config.replace(/^ *noreuseport$/m, "");
-
 /** Resolves once connections reach both. */
 export async function startRival(
   { options: { api }, runtime }: Haproxy,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { startHaproxy } from "../support/haproxy.ts";
-import { startRival, withoutNoreuseport } from "../support/rival.ts";
+import { withoutNoreuseport } from "../support/edit_config.ts";
+import { startRival } from "../support/rival.ts";
 import { openMoreTools, type ToolRig } from "../support/tools.ts";
 
 /** Of twelve connections all may reach the same one, once in 2^11 times: then the call goes through, and is made again. */

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { startBackend } from "../support/backend.ts";
 import { eventually } from "../support/eventually.ts";
 import { HAPROXY_VERSIONS } from "../support/haproxy.ts";
-import { startRival, withoutNoreuseport } from "../support/rival.ts";
+import { withoutNoreuseport } from "../support/edit_config.ts";
+import { startRival } from "../support/rival.ts";
 import { openTools, type ToolRig } from "../support/tools.ts";
 
 interface Component extends Record<string, unknown> {

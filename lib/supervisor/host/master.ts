@@ -50,8 +50,9 @@ export function masterWay({ master, masterSocket }: HostSettings): Way {
         });
       }
       throw new AgentError("RELOAD_FAILED", `HAProxy's master ended on the reload: ${gone}.`, {
-        hint: "Start HAProxy. Some broken configurations end the master itself: " +
-          "haproxy_check_config finds those.",
+        hint:
+          "Start HAProxy. Some broken configurations end the master itself: haproxy_check_config finds those. " +
+          "So may a master CLI on a port with HAProxy 3.0: haproxy-mcp doctor finds that.",
         cause,
       });
     }

@@ -1,4 +1,5 @@
 /** What doctor finds wrong in haproxy.cfg. */
+import { withNoreuseport } from "../../support/edit_config.ts";
 import { editConfig, testBreakages } from "../../support/doctor.ts";
 
 testBreakages([
@@ -89,5 +90,13 @@ testBreakages([
     wrong: ["stats-maxconn: warning"],
     message: /sets no stats maxconn: the Runtime API takes 10 connections/,
     remedy: /stats maxconn 50/,
+  },
+  {
+    what: "HAProxy 3.0's master CLI is on a port, with noreuseport",
+    haproxy: { version: "3.0" },
+    do: (haproxy) => editConfig(haproxy, withNoreuseport),
+    wrong: ["master-cli: warning"],
+    message: /^haproxy\.cfg, line \d+: noreuseport, .*port, 127\.0\.0\.1:\d+: .*HAProxy 3\.0\./,
+    remedy: /`-S \S+master\.sock,mode,600`, and take HAPROXY_MASTER out/,
   },
 ]);

@@ -2,7 +2,8 @@
 import { testBreakages } from "../../support/doctor.ts";
 import { haproxyBinary } from "../../support/haproxy.ts";
 import { freePort } from "../../support/ports.ts";
-import { startRival, withoutNoreuseport } from "../../support/rival.ts";
+import { withoutNoreuseport } from "../../support/edit_config.ts";
+import { startRival } from "../../support/rival.ts";
 
 testBreakages([
   {

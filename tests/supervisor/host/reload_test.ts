@@ -115,7 +115,7 @@ Deno.test("reload answers RELOAD_FAILED where the master itself ends: 3.4 on a q
   await assert.rejects(reload(undefined, call), {
     code: "RELOAD_FAILED",
     message: /^HAProxy's master ended on the reload: /,
-    hint: /^Start HAProxy\. .*haproxy_check_config finds those\.$/,
+    hint: /^Start HAProxy\. .*haproxy_check_config finds those\. .*doctor finds that\.$/,
   });
   assert.notEqual((await master.ended).code, 0);
 });
