@@ -7,7 +7,7 @@ import { processOf, readInfo } from "../runtime/process.ts";
 import { rejected, texts } from "../runtime/replies.ts";
 import type { PoolShape } from "../names/server.ts";
 import type { Desired } from "../state/model.ts";
-import { diff, type Difference, nextRound } from "./diff.ts";
+import { diff, type Difference, inOrder, nextRound } from "./diff.ts";
 import type { Subject } from "./subject.ts";
 import { reading, type Scope, type ScopeView } from "./running.ts";
 
@@ -96,7 +96,7 @@ async function assertServes(conversation: Conversation): Promise<void> {
 }
 
 function subjectOf(list: readonly Difference[], command: Command): string {
-  return list.find(({ now, then }) => [...now, ...then].includes(command))!.subject;
+  return list.find((each) => inOrder([each]).includes(command))!.subject;
 }
 
 /** A slot that haproxy.cfg does not have. */

@@ -23,7 +23,9 @@ export interface Difference {
   readonly now: readonly Command[];
   /** What brings requests to a server: only once every address has taken effect. */
   readonly then: readonly Command[];
-  /** True when `now` changes an address, which takes effect a moment after HAProxy's reply. */
+  /** What takes a server out of service: only once those that come are there. */
+  readonly last: readonly Command[];
+  /** True when it changes an address, which takes effect a moment after HAProxy's reply. */
   readonly moves: boolean;
 }
 
@@ -43,7 +45,7 @@ export function diff(desired: Desired, running: Running, scope: Scope, map: stri
     const commands = keyCommands(map, key, wanted, running.map.get(key) ?? []);
     if (commands.length === 0) continue;
     const [now, then] = wanted === undefined ? [commands, []] : [[], commands];
-    list.push({ subject: key, kind: "domain", now, then, moves: false });
+    list.push({ subject: key, kind: "domain", now, then, last: [], moves: false });
   }
 
   const pools = scope === "all"
@@ -61,16 +63,27 @@ export function diff(desired: Desired, running: Running, scope: Scope, map: stri
   return { list, missing };
 }
 
-/** All commands in the order in which they are carried out: no domain leads to a server that isn't in place yet. */
+/**
+ * All commands in the order in which they are carried out: no domain leads to a server that isn't in place yet, and no server
+ * goes before one that comes is there, since a pool without any answers 503 for that moment.
+ */
 export function inOrder(list: readonly Difference[]): Command[] {
-  // Keys come last, and go first: the list has the keys before the servers.
-  const then = [...list].sort((a, b) => Number(a.kind === "domain") - Number(b.kind === "domain"));
-  return [...list.flatMap(({ now }) => now), ...then.flatMap(({ then }) => then)];
+  const [domains, servers] = [
+    list.filter(({ kind }) => kind === "domain"),
+    list.filter(({ kind }) => kind === "server"),
+  ];
+  return [
+    ...list.flatMap(({ now }) => now),
+    ...servers.flatMap(({ then }) => then),
+    ...servers.flatMap(({ last }) => last),
+    ...domains.flatMap(({ then }) => then),
+  ];
 }
 
 /** What to send in this round: with an address on the move, what relies on it waits for the next. */
 export function nextRound(list: readonly Difference[]): Command[] {
-  return list.some(({ moves }) => moves) ? list.flatMap(({ now }) => now) : inOrder(list);
+  const isAwaited = list.some(({ moves, last }) => moves && last.length === 0);
+  return isAwaited ? list.flatMap(({ now }) => now) : inOrder(list);
 }
 
 function keyCommands(
@@ -95,20 +108,25 @@ function slotCommands(
     if (running.state === "maint" && isPlaceholder(running)) return undefined;
     const { ip, port, weight } = PLACEHOLDER;
     const reset = running.weight === weight ? [] : [setServerWeight(backend, server, weight)];
-    const now = [state, setServerAddress(backend, server, ip, port), ...reset];
-    return { now, then: [], moves: true };
+    const last = [state, setServerAddress(backend, server, ip, port), ...reset];
+    return { now: [], then: [], last, moves: true };
   }
   const moves = running.ip !== wanted.ip || running.port !== wanted.httpPort;
   const stays = running.state === wanted.state;
-  const now: Command[] = [];
+  const comes = !stays && wanted.state === "ready";
+  const goes = !comes && (!stays || (wanted.weight === 0 && running.weight > 0));
+  const commands: Command[] = [];
   // A server that stays in service only gets its address: maint in between would refuse requests.
-  if (!stays && wanted.state !== "ready") now.push(state);
-  if (moves) now.push(setServerAddress(backend, server, wanted.ip, wanted.httpPort));
+  if (!stays && !comes) commands.push(state);
+  if (moves) commands.push(setServerAddress(backend, server, wanted.ip, wanted.httpPort));
   // The checks' verdict is about the old address.
   if (moves && stays && wanted.state === "ready" && !running.up) {
-    now.push(setServerHealthUp(backend, server));
+    commands.push(setServerHealthUp(backend, server));
   }
-  if (running.weight !== wanted.weight) now.push(setServerWeight(backend, server, wanted.weight));
-  const then = !stays && wanted.state === "ready" ? [state] : [];
-  return now.length + then.length > 0 ? { now, then, moves } : undefined;
+  if (running.weight !== wanted.weight) {
+    commands.push(setServerWeight(backend, server, wanted.weight));
+  }
+  if (goes) return { now: [], then: [], last: commands, moves };
+  if (commands.length === 0 && !comes) return undefined;
+  return { now: commands, then: comes ? [state] : [], last: [], moves };
 }

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import type { AgentErrorData } from "../../lib/errors.ts";
 import { startBackend } from "../support/backend.ts";
 import { faultProxy } from "../support/fault_proxy.ts";
-import { startHaproxy } from "../support/haproxy.ts";
+import { HAPROXY_VERSIONS, startHaproxy } from "../support/haproxy.ts";
+import { startLoad } from "../support/load.ts";
 import { openMoreTools, openTools, type ToolRig, toolsSettings } from "../support/tools.ts";
 
 /** Sent in one moment; `done`, or the code of the refusal. */
@@ -67,3 +68,47 @@ Deno.test("nobody is refused for the sake of a change that did not come about", 
   );
   assert.deepEqual(silent, ["HAPROXY_UNREACHABLE", "HAPROXY_UNREACHABLE"]);
 });
+
+/** Where the one goes first, some requests of a hundred swaps are lost. */
+const SWAPS = 50;
+/** How a server comes and goes. */
+const WAYS: readonly (readonly [tool: string, comes: object, goes: object])[] = [
+  ["set_server_state", { state: "ready" }, { state: "maint", force: true }],
+  ["set_server_state", { state: "ready" }, { state: "drain", force: true }],
+  ["set_server_weight", { weight: 1 }, { weight: 0 }],
+];
+
+for (const version of HAPROXY_VERSIONS) {
+  Deno.test(`${version}: a server that comes is there before another goes: two that take turns lose no request`, async () => {
+    await using backend = startBackend("one");
+    await using rig = await openTools({ version });
+    const at = { ip: "127.0.0.1", http_port: backend.port };
+    await rig.call("add_domain", { domain: "a.test", ...at });
+    await rig.call("add_server", { domain: "a.test", slot: 2, ...at });
+    const slot = (slot: number) => ({ domain: "a.test", slot });
+    const loads = await Promise.all(
+      Array.from(
+        { length: 3 },
+        () => startLoad(rig.haproxy, "h1 fresh", { host: "a.test", names: ["one"] }),
+      ),
+    );
+    try {
+      for (const [tool, comes, goes] of WAYS) {
+        await rig.call(tool, { ...slot(2), ...goes });
+        for (let turn = 0; turn < SWAPS; turn++) {
+          const [one, other] = turn % 2 ? [slot(2), slot(1)] : [slot(1), slot(2)];
+          assert.deepEqual(
+            await together(rig, [tool, { ...one, ...goes }], [tool, { ...other, ...comes }]),
+            ["done", "done"],
+          );
+          await Promise.all(loads.map((load) => load.more(2)));
+        }
+        await rig.call(tool, { ...slot(2), ...comes });
+        await rig.call(tool, { ...slot(1), ...comes });
+      }
+    } finally {
+      await Promise.all(loads.map((load) => load.stop()));
+    }
+    for (const { report } of loads) assert.deepEqual(report.failures, []);
+  });
+}
