@@ -223,8 +223,8 @@ function statsMaxconn(seen: Seen): Finding {
 
 /**
  * 3.0's master binds its CLI without SO_REUSEPORT, forks the worker and binds once more as a process that reads no
- * haproxy.cfg. A worker that has not closed its copy by then, for want of CPU time, makes that fail, and the master ends;
- * 3.1 does it in another order.
+ * haproxy.cfg. A worker that has not closed its copy by then, for want of CPU time, makes that fail, and the master ends.
+ * 3.2's and 3.4's don't.
  */
 function masterCli(seen: Seen): Finding {
   const { master, masterSocket } = seen.settings.host;
@@ -239,8 +239,9 @@ function masterCli(seen: Seen): Finding {
       at(seen, line)
     }noreuseport, and the master CLI is on a port, ${master}: with both HAProxy ${version} may end as a ` +
       "whole when it starts or reloads on a busy machine",
-    `Start HAProxy with its master CLI on a unix socket, \`-S ${masterSocket},mode,600\`, and take HAPROXY_MASTER out; or ` +
-      "take noreuseport out of haproxy.cfg; or run HAProxy 3.2 or newer.",
+    `Start HAProxy with its master CLI on a unix socket, \`-S ${masterSocket},mode,600\`, with mode,600,user,NAME where the ` +
+      "agent runs as another user, and take HAPROXY_MASTER out; or take noreuseport out of haproxy.cfg; or run HAProxy 3.2 " +
+      "or newer.",
   );
 }
 

@@ -25,8 +25,7 @@ async function lateWrites(agent: Agent, room: number, took: () => Promise<void>)
   const text = await Deno.readTextFile(path);
   await Deno.remove(path);
   const lines = text.trimEnd().split("\n");
-  // It did write: on a busy machine a few lines, until it was given up.
-  assert.ok(lines.length > 1, `${lines.length} writes`);
+  assert.ok(lines.length > 10, `${lines.length} writes`);
   const foreign = lines.filter((line) => !line.includes(`"room":${room}}`));
   return foreign.length + Number(text.length > size);
 }

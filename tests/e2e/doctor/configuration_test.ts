@@ -97,6 +97,6 @@ testBreakages([
     do: (haproxy) => editConfig(haproxy, withNoreuseport),
     wrong: ["master-cli: warning"],
     message: /^haproxy\.cfg, line \d+: noreuseport, .*port, 127\.0\.0\.1:\d+: .*HAProxy 3\.0\./,
-    remedy: /`-S \S+master\.sock,mode,600`, and take HAPROXY_MASTER out/,
+    remedy: /`-S \S+master\.sock,mode,600`.*take HAPROXY_MASTER out/,
   },
 ]);

@@ -19,6 +19,8 @@ const probeTarget = z.object({
   pid: z.int(),
   kinds: z.array(z.string()).optional(),
 });
+/** Of test_write_on: so many show that it wrote on, however slow the machine. */
+const WRITES_BEFORE_ERROR = 20;
 const forEver = (): never => {
   for (;;);
 };
@@ -64,15 +66,15 @@ export const testTools = [
         Deno.writeTextFileSync(`${root}/data/written`, `${holder}\n`, { append: true });
       };
       return await lock.hold(async () => {
-        write();
-        if (throws) {
-          setTimeout(() => {
-            throw new Error("thrown past every handler");
-          }, 50);
-        }
-        for (;;) {
+        for (let written = 1;; written++) {
           write();
-          if (throws) await new Promise((resolve) => setTimeout(resolve));
+          if (!throws) continue;
+          if (written === WRITES_BEFORE_ERROR) {
+            setTimeout(() => {
+              throw new Error("thrown past every handler");
+            });
+          }
+          await new Promise((resolve) => setTimeout(resolve));
         }
       });
     },
